@@ -1,0 +1,133 @@
+/* memory.c - a header before each block holds its size; large freed blocks wait in bins by size. */
+#include "base/memory.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/status.h"
+
+typedef struct block {
+  size_t bytes;    /* what the caller asked for */
+  size_t capacity; /* what the block holds, a bin's size when large */
+  struct block *next;
+} block;
+
+enum {
+  HEADER_BYTES = PERI_ALIGNMENT,
+  LARGE_BYTES = 1 << 16,
+  STEPS = 8,           /* bins for each power of two */
+  BINS = 32 * STEPS    /* up to 2^48 bytes */
+};
+_Static_assert(sizeof(block) <= HEADER_BYTES, "the header must fit before an aligned block");
+
+static const uint64_t CACHE_LIMIT = (uint64_t)1 << 29;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static block *bins[BINS];
+static atomic_uint_fast64_t live, total, cached;
+
+#ifdef PERILUNE_FAULTS
+static atomic_uint_fast64_t countdown;
+static int fault(void) {
+  uint_fast64_t left = atomic_load(&countdown);
+  while (left && !atomic_compare_exchange_weak(&countdown, &left, left - 1)) continue;
+  return left == 1;
+}
+int peri_memory_fail_at(uint64_t n) {
+  atomic_store(&countdown, n);
+  return PERI_OK;
+}
+#else
+static int fault(void) { return 0; }
+int peri_memory_fail_at(uint64_t n) {
+  (void)n;
+  return peri_fail(PERI_EUNSUPPORTED, "memory: this build cannot fail allocations "
+                                      "(configure with -DPERILUNE_FAULTS=ON)");
+}
+#endif
+
+/* The bin of a large size, and in *capacity the size of the bin's blocks: the power of two below,
+   in eighths, rounded up. */
+static unsigned bin_of(size_t bytes, size_t *capacity) {
+  unsigned power = 63U - (unsigned)__builtin_clzll((unsigned long long)bytes);
+  size_t step = (size_t)1 << (power - 3);
+  size_t eighths = (bytes - ((size_t)1 << power) + step - 1) / step; /* 0..8 */
+  *capacity = ((size_t)1 << power) + eighths * step;
+  return (power - 16) * STEPS + (unsigned)eighths;
+}
+
+static block *take_cached(unsigned bin) {
+  pthread_mutex_lock(&lock);
+  block *found = bins[bin];
+  if (found) bins[bin] = found->next;
+  pthread_mutex_unlock(&lock);
+  if (found) atomic_fetch_sub(&cached, found->capacity);
+  return found;
+}
+
+void *peri_alloc(size_t bytes) {
+  size_t capacity = bytes;
+  block *found = NULL;
+  if (bytes > (size_t)1 << 46 || fault()) goto none;
+  if (bytes >= LARGE_BYTES) found = take_cached(bin_of(bytes, &capacity));
+  if (!found) {
+    size_t padded = (HEADER_BYTES + capacity + PERI_ALIGNMENT - 1) & ~(size_t)(PERI_ALIGNMENT - 1);
+    found = aligned_alloc(PERI_ALIGNMENT, padded);
+    if (!found) {
+      peri_memory_trim();
+      found = aligned_alloc(PERI_ALIGNMENT, padded);
+    }
+    if (!found) goto none;
+    found->capacity = capacity;
+  }
+  found->bytes = bytes;
+  atomic_fetch_add(&live, bytes);
+  atomic_fetch_add(&total, bytes);
+  return (char *)found + HEADER_BYTES;
+none:
+  peri_fail(PERI_ENOMEM, "out of memory: %zu bytes asked for, %llu live", bytes,
+            (unsigned long long)atomic_load(&live));
+  return NULL;
+}
+
+void *peri_alloc_zeroed(size_t bytes) {
+  void *memory = peri_alloc(bytes);
+  if (memory) memset(memory, 0, bytes);
+  return memory;
+}
+
+void peri_free(void *memory) {
+  if (!memory) return;
+  block *freed = (block *)(void *)((char *)memory - HEADER_BYTES);
+  atomic_fetch_sub(&live, freed->bytes);
+  if (freed->bytes < LARGE_BYTES || atomic_load(&cached) + freed->capacity > CACHE_LIMIT) {
+    free(freed);
+    return;
+  }
+  size_t capacity;
+  unsigned bin = bin_of(freed->bytes, &capacity);
+  atomic_fetch_add(&cached, capacity);
+  pthread_mutex_lock(&lock);
+  freed->next = bins[bin];
+  bins[bin] = freed;
+  pthread_mutex_unlock(&lock);
+}
+
+char *peri_strdup(const char *text) {
+  size_t bytes = strlen(text) + 1;
+  char *copy = peri_alloc(bytes);
+  if (copy) memcpy(copy, text, bytes);
+  return copy;
+}
+
+uint64_t peri_memory_live(void) { return atomic_load(&live); }
+uint64_t peri_memory_total(void) { return atomic_load(&total); }
+uint64_t peri_memory_cached(void) { return atomic_load(&cached); }
+
+void peri_memory_trim(void) {
+  for (unsigned bin = 0; bin < BINS; bin++) {
+    block *found;
+    while ((found = take_cached(bin))) free(found);
+  }
+}

@@ -1,0 +1,36 @@
+/* memory.h - counted, aligned memory, with a cache of large blocks.
+
+   Every byte that tensors and scratch space use comes from here, so that the bindings can see
+   off-heap memory grow and a test can fail the N-th allocation. Blocks of 64 KB and more are kept
+   for reuse when freed (a training step asks for the same sizes again and again, and fresh pages
+   cost more than the arithmetic on them); peri_memory_trim gives them back to the system. */
+#ifndef PERI_BASE_MEMORY_H
+#define PERI_BASE_MEMORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { PERI_ALIGNMENT = 64 }; /* one cache line, one AVX-512 register */
+
+/* Memory for `bytes` bytes, aligned to PERI_ALIGNMENT, not cleared. NULL with the message set when
+   there is none. peri_alloc(0) gives a valid block. Free with peri_free. */
+void *peri_alloc(size_t bytes);
+void *peri_alloc_zeroed(size_t bytes);
+void peri_free(void *block); /* NULL is allowed */
+
+/* peri_alloc and peri_free for small structures that a failing-allocation test must see too. */
+char *peri_strdup(const char *text);
+
+/* Bytes in live blocks, and the sum of all bytes ever asked for (it only grows). */
+uint64_t peri_memory_live(void);
+uint64_t peri_memory_total(void);
+uint64_t peri_memory_cached(void);
+
+/* Frees the cache of large blocks. */
+void peri_memory_trim(void);
+
+/* Makes the n-th allocation from now (n = 1 is the next) fail, once; 0 turns it off. Works in builds
+   with PERILUNE_FAULTS only; elsewhere it returns PERI_EUNSUPPORTED. */
+int peri_memory_fail_at(uint64_t n);
+
+#endif

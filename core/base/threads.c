@@ -1,0 +1,183 @@
+/* threads.c - workers wait for a job number to change, take pieces from a shared counter, and report.
+
+   `job` is published by a release store of `generation`; each worker answers with one increment of
+   `finished`, and the caller returns when all have, so a job's fields are never reused too early. */
+#include "base/threads.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <unistd.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+enum { MOST_THREADS = 256, SPINS = 4000 };
+
+static struct {
+  void (*work)(void *, int64_t);
+  void *context;
+  int64_t pieces;
+} job;
+static atomic_int_fast64_t next_piece;
+static atomic_uint generation;
+static atomic_int finished, sleepers;
+static atomic_bool stopping;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER, jobs = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
+static pthread_t workers[MOST_THREADS];
+static unsigned first_generation[MOST_THREADS];
+static int running, wanted; /* workers alive; threads asked for, 0 = not yet chosen */
+static pid_t owner;         /* the process whose threads `workers` are: a forked child has none */
+static _Thread_local bool inside;
+
+static void pause_briefly(void) {
+#if defined(__x86_64__)
+  _mm_pause();
+#else
+  sched_yield();
+#endif
+}
+
+/* Flush-to-zero and denormals-are-zero around kernels; Lua's arithmetic outside is untouched. */
+static unsigned denormals_flush(void) {
+#if defined(__x86_64__)
+  unsigned mode = _mm_getcsr();
+  _mm_setcsr(mode | 0x8040U);
+  return mode;
+#else
+  return 0;
+#endif
+}
+static void denormals_restore(unsigned mode) {
+#if defined(__x86_64__)
+  _mm_setcsr(mode);
+#else
+  (void)mode;
+#endif
+}
+
+static void run_pieces(void) {
+  inside = true;
+  unsigned mode = denormals_flush();
+  for (;;) {
+    int64_t piece = atomic_fetch_add(&next_piece, 1);
+    if (piece >= job.pieces) break;
+    job.work(job.context, piece);
+  }
+  denormals_restore(mode);
+  inside = false;
+}
+
+static void *worker(void *argument) {
+  unsigned seen = *(unsigned *)argument;
+  for (;;) {
+    for (int spin = 0; spin < SPINS && atomic_load(&generation) == seen; spin++) pause_briefly();
+    if (atomic_load(&generation) == seen) {
+      pthread_mutex_lock(&lock);
+      atomic_fetch_add(&sleepers, 1);
+      while (atomic_load(&generation) == seen) pthread_cond_wait(&wake, &lock);
+      atomic_fetch_sub(&sleepers, 1);
+      pthread_mutex_unlock(&lock);
+    }
+    seen = atomic_load(&generation);
+    if (atomic_load(&stopping)) return NULL;
+    run_pieces();
+    atomic_fetch_add(&finished, 1);
+  }
+}
+
+static void publish(void) {
+  atomic_fetch_add(&generation, 1);
+  if (atomic_load(&sleepers)) {
+    pthread_mutex_lock(&lock);
+    pthread_cond_broadcast(&wake);
+    pthread_mutex_unlock(&lock);
+  }
+}
+
+static void stop_workers(void) {
+  if (running == 0) return;
+  if (owner == getpid()) {
+    atomic_store(&stopping, true);
+    publish();
+    for (int i = 0; i < running; i++) pthread_join(workers[i], NULL);
+    atomic_store(&stopping, false);
+  }
+  running = 0;
+}
+
+/* Workers that cannot be started are done without. Signals belong to the main thread. */
+static void start_workers(int count) {
+  owner = getpid();
+  sigset_t every, before;
+  sigfillset(&every);
+  pthread_sigmask(SIG_SETMASK, &every, &before);
+  for (running = 0; running < count; running++) {
+    first_generation[running] = atomic_load(&generation);
+    if (pthread_create(&workers[running], NULL, worker, &first_generation[running])) break;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static int clamp(long count) {
+  return count < 1 ? 1 : count > MOST_THREADS ? MOST_THREADS : (int)count;
+}
+
+int peri_threads(void) {
+  if (wanted == 0) {
+    const char *asked = getenv("PERILUNE_THREADS");
+    long count = asked ? strtol(asked, NULL, 10) : 0;
+    if (count < 1) {
+      cpu_set_t set;
+      count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
+                                                          : sysconf(_SC_NPROCESSORS_ONLN);
+    }
+    wanted = clamp(count);
+  }
+  return wanted;
+}
+
+void peri_threads_set(int count) {
+  pthread_mutex_lock(&jobs);
+  wanted = clamp(count);
+  if (running != wanted - 1) stop_workers();
+  pthread_mutex_unlock(&jobs);
+}
+
+void peri_threads_stop(void) {
+  pthread_mutex_lock(&jobs);
+  stop_workers();
+  pthread_mutex_unlock(&jobs);
+}
+
+static void run_alone(int64_t pieces, void (*work)(void *, int64_t), void *context) {
+  unsigned mode = denormals_flush();
+  for (int64_t piece = 0; piece < pieces; piece++) work(context, piece);
+  denormals_restore(mode);
+}
+
+void peri_parallel(int64_t pieces, void (*work)(void *context, int64_t piece), void *context) {
+  if (pieces < 1) return;
+  if (inside || pieces == 1 || peri_threads() == 1) {
+    run_alone(pieces, work, context);
+    return;
+  }
+  pthread_mutex_lock(&jobs);
+  if (owner != getpid()) running = 0;
+  if (running == 0) start_workers(wanted - 1);
+  job.work = work;
+  job.context = context;
+  job.pieces = pieces;
+  atomic_store(&finished, 0);
+  atomic_store(&next_piece, 0);
+  publish();
+  run_pieces();
+  for (int spin = 0; atomic_load(&finished) < running; spin++) {
+    if (spin < SPINS) pause_briefly();
+    else sched_yield();
+  }
+  pthread_mutex_unlock(&jobs);
+}

@@ -1,0 +1,45 @@
+/* bind.h - what the binding's files share. Only core/bind includes lua.h.
+
+   Every object is a userdata that holds one pointer. The box is made first, with its metatable, and
+   the resource is put into it afterwards, so that an error between the two leaks nothing:
+
+     peri_tensor **box = peri_lua_new_tensor(L);
+     peri_lua_check(L, peri_tensor_zeros(box, PERI_F32, 2, shape));
+     return 1;
+
+   C functions here never hold memory of their own across a call that may raise. */
+#ifndef PERI_BIND_H
+#define PERI_BIND_H
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+
+#include "grad/call.h"
+
+#define PERI_LUA_TENSOR "perilune.Tensor"
+#define PERI_LUA_LAYER "perilune.Layer"
+
+/* Raises a Lua error with peri_message() when status is negative, with the caller's position; clears
+   the interrupt flag when that was the reason. Returns status. */
+int peri_lua_check(lua_State *L, int status);
+
+/* --- tensors (tensor.c) --- */
+peri_tensor **peri_lua_new_tensor(lua_State *L);            /* pushes an empty box */
+peri_tensor *peri_lua_tensor(lua_State *L, int index);      /* borrowed; raises on anything else, and on a freed handle */
+peri_tensor *peri_lua_test_tensor(lua_State *L, int index); /* NULL when it is no tensor */
+
+/* A shape from Lua: a table of sizes at `index`, or integers from `index` to the top. Returns ndim. */
+int peri_lua_shape(lua_State *L, int index, int64_t shape[PERI_MAX_DIMS]);
+void peri_lua_push_shape(lua_State *L, int ndim, const int64_t *shape);
+
+/* Runs a full collection when off-heap memory has grown enough since the last (gc.c). Called when a box is made. */
+void peri_lua_collect(lua_State *L);
+
+/* --- arguments by a signature (arguments.c) --- */
+/* Reads the arguments from `first` to the top, in order or by name from one table; raises an error that
+   names `what` and lists the right names. Strings and tensors are borrowed from the Lua stack; lists of
+   tensors live in a userdata that is left on the stack. */
+void peri_lua_arguments(lua_State *L, const char *what, const peri_signature *s, int first, peri_value *arg);
+
+#endif
