@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+__extension__ typedef unsigned __int128 uint128;
+
 static peri_rng shared;
 
 peri_rng *peri_rng_default(void) { return &shared; }
@@ -97,7 +99,7 @@ void peri_rng_integers(peri_rng *rng, int64_t n, int64_t *out, int64_t low, int6
   for (int64_t i = 0; i < n; i++) {
     if (i % 2 == 0) peri_philox(rng->key, position++, words);
     uint64_t bits = ((uint64_t)words[i % 2 * 2] << 32) | words[i % 2 * 2 + 1];
-    uint64_t step = span ? (uint64_t)(((unsigned __int128)bits * span) >> 64) : bits;
+    uint64_t step = span ? (uint64_t)(((uint128)bits * span) >> 64) : bits;
     out[i] = (int64_t)((uint64_t)low + step);
   }
 }
