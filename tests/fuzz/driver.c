@@ -132,7 +132,12 @@ int main(int argc, char **argv) {
     for (int i = 1; i < argc; i++) status |= run_file(argv[i]);
     return status;
   }
-  for (unsigned i = 0; i < seed_count; i++) LLVMFuzzerTestOneInput(seeds[i], sizes[i]);
+  for (unsigned i = 0; i < seed_count; i++) {
+    LLVMFuzzerTestOneInput(seeds[i], sizes[i]);
+    if (peri_fuzz_accepted == i + 1) continue;
+    fprintf(stderr, "%s: the parser does not take seed %u\n", argv[0], i);
+    return 1;
+  }
   for (unsigned long run = 0; run < runs; run++) {
     if (trace) fprintf(stderr, "%lu\n", run);
     run_mutated();
@@ -142,6 +147,7 @@ int main(int argc, char **argv) {
     fprintf(stderr, "%s: %llu bytes leaked\n", argv[0], (unsigned long long)peri_memory_live());
     return 1;
   }
-  printf("%u seeds, %lu mutated inputs, nothing crashed or leaked\n", seed_count, runs);
+  printf("%u seeds, %lu mutated inputs of which the parser took %lu, nothing crashed or leaked\n", seed_count, runs,
+         peri_fuzz_accepted - seed_count);
   return 0;
 }

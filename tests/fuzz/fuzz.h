@@ -9,6 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The fuzzer adds 1 whenever its parser took an input: the driver checks that it takes every seed. */
+extern unsigned long peri_fuzz_accepted;
+
 /* Feeds the bytes to a parser. Must neither crash nor leak; returns 0. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,6 +5,8 @@
 
 #include "fuzz.h"
 
+unsigned long peri_fuzz_accepted;
+
 size_t peri_fuzz_seed_file(int (*write)(const char *path), uint8_t *data, size_t capacity) {
   const char *folder = getenv("TMPDIR");
   char path[256];
