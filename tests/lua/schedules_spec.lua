@@ -109,7 +109,11 @@ describe("the driver", function()
     end)
     driver:plan(6, 3)
     for _ = 1, 6 do driver:next() end
-    assert.same({ { 0, 1, 1 }, { 1 / 6, 2, 1 }, { 2 / 6, 3, 1 }, { 3 / 6, 4, 2 }, { 4 / 6, 5, 2 }, { 5 / 6, 6, 2 } }, seen)
+    assert.same({ { 0, 1, 1 }, { 1 / 6, 2, 1 }, { 2 / 6, 3, 1 },
+      { 3 / 6, 4, 2 }, { 4 / 6, 5, 2 }, { 5 / 6, 6, 2 } }, seen)
+    driver:plan(4, 2, 2)
+    driver:next()
+    assert.same({ 0.5, 3, 2 }, seen[7])
   end)
 
   it("goes on where it was, whatever the kind", function()

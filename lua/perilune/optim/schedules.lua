@@ -383,9 +383,10 @@ function schedules.driver(lr)
   return setmetatable({ schedule = schedules.of(lr), step = 0, epoch = 1 }, Driver)
 end
 
---- Tells how long the run is, so that there is a progress and epochs are counted. Without it progress stays 0.
-function Driver:plan(total_steps, steps_per_epoch)
-  self.total, self.per_epoch = total_steps, steps_per_epoch
+--- Tells how long the run is, so that there is a progress and epochs are counted; without it progress
+-- stays 0. Starts at its beginning, or after `done` steps.
+function Driver:plan(total_steps, steps_per_epoch, done)
+  self.total, self.per_epoch, self.step = total_steps, steps_per_epoch, done or 0
 end
 
 --- The rate of the next batch. Moves on by one.

@@ -1,0 +1,164 @@
+--- What a training run was like: one list of numbers a quantity, one number an epoch.
+--
+--     history.epoch, history.loss, history.accuracy, history.val_loss, history.val_accuracy, history.lr,
+--     history.seconds
+--
+-- All lists have the same length. A run that Ctrl-C ended has history.interrupted = true, and
+-- history.partial holds the figures of the epoch that was cut short.
+-- @module perilune.train.history
+local json = require "perilune.train.json"
+local schedules = require "perilune.optim.schedules"
+
+local History = {}
+History.__name = "perilune.History"
+
+local methods = {}
+History.__index = methods
+
+-- The order in which a person wants to see the columns; others come between, by name.
+local ranks = { epoch = 1, loss = 2, accuracy = 3, val_loss = 5, val_accuracy = 6, lr = 8, seconds = 9 }
+
+local function rank(name) return ranks[name] or (name:find "^val_" and 7 or 4) end
+
+--- A new history without epochs; given the table that `columns` made, with them.
+function methods.new(columns)
+  local history = setmetatable({}, History)
+  for name, list in pairs(columns or { epoch = {} }) do
+    history[name] = table.move(list, 1, #list, 1, {})
+  end
+  return history
+end
+
+--- The names of the columns, in the order in which they are shown.
+function methods:names()
+  local names = {}
+  for name, value in pairs(self) do
+    if type(value) == "table" and name ~= "partial" then names[#names + 1] = name end
+  end
+  table.sort(names, function(a, b)
+    if rank(a) ~= rank(b) then return rank(a) < rank(b) end
+    return a < b
+  end)
+  return names
+end
+
+--- Every column, copied into a plain table.
+function methods:columns()
+  local columns = {}
+  for _, name in ipairs(self:names()) do columns[name] = table.move(self[name], 1, #self[name], 1, {}) end
+  return columns
+end
+
+--- Adds an epoch. A quantity that earlier epochs lacked, or that this one lacks, is NaN there.
+-- @param logs { epoch =, loss =, ... }; what is no number is left out
+function methods:append(logs)
+  local count = #self.epoch
+  for name, value in pairs(logs) do
+    if type(value) == "number" then
+      if self[name] == nil then
+        self[name] = {}
+        for i = 1, count do self[name][i] = 0 / 0 end
+      end
+      self[name][count + 1] = value
+    end
+  end
+  for _, name in ipairs(self:names()) do
+    if self[name][count + 1] == nil then self[name][count + 1] = 0 / 0 end
+  end
+end
+
+--- The best value of a quantity and the epoch that reached it.
+-- @param name "val_accuracy", "loss", ...
+-- @param mode "max" or "min"; by the name when left out
+-- @return value, epoch; nil when there is no epoch
+function methods:best(name, mode)
+  local list = self[name]
+  if type(list) ~= "table" then
+    error(("history:best: there is no '%s'; there are %s"):format(
+      tostring(name), table.concat(self:names(), ", ")), 2)
+  end
+  mode = mode or schedules.direction(name)
+  local value, epoch
+  for i, candidate in ipairs(list) do
+    if candidate == candidate and (value == nil or (mode == "max" and candidate > value)
+      or (mode == "min" and candidate < value)) then
+      value, epoch = candidate, self.epoch[i]
+    end
+  end
+  return value, epoch
+end
+
+local function csv(history)
+  local names = history:names()
+  local lines = { table.concat(names, ",") }
+  for i = 1, #history.epoch do
+    local cells = {}
+    for j, name in ipairs(names) do
+      local value = history[name][i]
+      cells[j] = value ~= value and "" or json.encode(value)
+    end
+    lines[i + 1] = table.concat(cells, ",")
+  end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+--- Writes a text beside its place and then renames it, so that there is never half a file.
+-- @return path
+-- @raise an error that names the path
+function methods.write(path, text)
+  local temporary = path .. ".tmp"
+  local file, reason = io.open(temporary, "wb")
+  if not file then error(("cannot write %s"):format(reason), 0) end
+  local ok
+  ok, reason = file:write(text)
+  local closed, close_reason = file:close()
+  if ok and closed then ok, reason = os.rename(temporary, path) end
+  if not (ok and closed) then
+    os.remove(temporary)
+    error(("cannot write %s: %s"):format(path, tostring(reason or close_reason)), 0)
+  end
+  return path
+end
+
+--- Saves the columns as JSON or CSV, by the path's ending.
+-- @return the history
+function methods:save(path)
+  local text
+  if path:find "%.json$" then text = json.encode(self:columns()) .. "\n"
+  elseif path:find "%.csv$" then text = csv(self)
+  else error(("history:save: %s: the name must end in .json or .csv"):format(path), 2) end
+  methods.write(path, text)
+  return self
+end
+
+local function cell(name, value)
+  if value == nil or value ~= value then return "-" end
+  if math.type(value) == "integer" then return tostring(value) end
+  if name == "seconds" then return ("%.2f"):format(value) end
+  if name == "lr" then return ("%.3g"):format(value) end
+  return math.abs(value) >= 1e-3 and math.abs(value) < 1e4 and ("%.4f"):format(value) or ("%.3g"):format(value)
+end
+
+--- A small table, one line an epoch.
+function History:__tostring()
+  local names, widths = self:names(), {}
+  local rows = { names }
+  for i = 1, #self.epoch do
+    rows[i + 1] = {}
+    for j, name in ipairs(names) do rows[i + 1][j] = cell(name, self[name][i]) end
+  end
+  for j = 1, #names do
+    widths[j] = 0
+    for _, row in ipairs(rows) do widths[j] = math.max(widths[j], #row[j]) end
+  end
+  local lines = {}
+  for i, row in ipairs(rows) do
+    local cells = {}
+    for j, text in ipairs(row) do cells[j] = (" "):rep(widths[j] - #text) .. text end
+    lines[i] = table.concat(cells, "  ")
+  end
+  if self.interrupted then lines[#lines + 1] = "interrupted" end
+  return table.concat(lines, "\n")
+end
+
+return methods
