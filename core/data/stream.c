@@ -26,7 +26,7 @@ static int open_regular(int *out, struct stat *about, const char *what, const ch
 }
 
 int peri__stream_open(peri_stream *s, const char *what, const char *path) {
-  int file;
+  int file = -1;
   struct stat about = {0};
   *s = (peri_stream){.what = what, .path = path};
   PERI_TRY(open_regular(&file, &about, what, path));

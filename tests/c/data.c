@@ -1,4 +1,4 @@
-/* test_data.c - IDX, CSV and batches: what they read, and what they say about what they cannot read. */
+/* data.c - IDX, CSV and batches: what they read, and what they say about what they cannot read. */
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
