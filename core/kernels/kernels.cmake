@@ -3,7 +3,7 @@
 # An ISA source TOPIC.c defines `void PERI_ISA_NAME(peri__fill_TOPIC)(peri_kernels *f32, peri_kernels *f64)`,
 # which writes its entries over the reference's. Everything else in it is static, or named by
 # PERI_ISA_NAME, so that no code of one set is ever run for another.
-set(isa_sources elementwise reduce rows pool optimiser matmul conv conv_pool)
+set(isa_sources elementwise reduce rows pool optimiser matmul conv conv_kernel conv_pool conv_pool_backward)
 
 list(APPEND core_sources core/kernels/dispatch.c core/kernels/reference.c)
 
