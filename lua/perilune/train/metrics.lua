@@ -48,7 +48,10 @@ local function mismatch(where, prediction, target)
     .. "predictions are wanted"):format(where, shape_text(prediction), shape_text(target)), 0)
 end
 
---- The classes that a batch of targets names, from labels or one-hot rows.
+--- The classes of a batch of targets: labels (n) or (n, 1), or one-hot rows.
+function metrics.classes_of(target) return last_size(target) > 1 and largest(target) or numbers(target) end
+
+-- The classes that a batch of targets names, held against the predictions: from labels or one-hot rows.
 local function target_classes(where, prediction, target)
   local classes = last_size(prediction)
   local list
@@ -177,6 +180,7 @@ local Confusion = {}
 Confusion.__index = Confusion
 Confusion.__name = Mean.__name
 Confusion.__tostring = Mean.__tostring
+Confusion.running = false -- too much to sum up after every batch
 
 function Confusion:reset() self.counts, self.classes = {}, 0 end
 

@@ -15,7 +15,8 @@ local progress = {}
 local shown = { "loss", "accuracy", "val_loss", "val_accuracy" }
 local hidden = { epoch = true, lr = true, seconds = true, batch_loss = true }
 
-local function ordered(logs)
+--- The names of the numbers in logs, in the order in which they are shown.
+function progress.ordered(logs)
   local names, first = {}, {}
   for _, name in ipairs(shown) do
     first[name] = true
@@ -67,7 +68,7 @@ function Lines.update() end
 function Lines:end_epoch(logs)
   local seconds = logs.seconds or self.clock() - self.start
   local parts = {}
-  for _, name in ipairs(ordered(logs)) do parts[#parts + 1] = name .. " " .. progress.figure(logs[name]) end
+  for _, name in ipairs(progress.ordered(logs)) do parts[#parts + 1] = name .. " " .. progress.figure(logs[name]) end
   if logs.lr then parts[#parts + 1] = ("lr %.3g"):format(logs.lr) end
   parts[#parts + 1] = ("%.2f s"):format(seconds)
   parts[#parts + 1] = rate_text(self.samples / math.max(seconds, 1e-9))
@@ -160,7 +161,7 @@ function Bar:draw(batch, done, logs, elapsed, final)
   if done > 0 and elapsed > 0 then
     pieces[#pieces + 1] = { text = rate_text(done / elapsed), colour = "2", drop = 4 }
   end
-  for i, name in ipairs(ordered(logs)) do
+  for i, name in ipairs(progress.ordered(logs)) do
     pieces[#pieces + 1] = { text = name .. " " .. progress.figure(logs[name]), drop = i > 2 and 10 + i or nil }
   end
   self.output:write("\r", self:fit(pieces, part), "\27[K")

@@ -1,0 +1,84 @@
+--- Running a net over data without learning: evaluate and predict.
+-- @module perilune.train.evaluation
+local core = require "perilune.core"
+local metrics = require "perilune.train.metrics"
+local progress = require "perilune.train.progress"
+local weights = require "perilune.train.weights"
+
+local evaluation = {}
+
+local Result = {}
+Result.__name = "perilune.Result"
+
+--- The figures on one line, loss and accuracy first; what is larger than a number below.
+function Result:__tostring()
+  local line, below = {}, {}
+  for _, name in ipairs(progress.ordered(self)) do line[#line + 1] = name .. " " .. progress.figure(self[name]) end
+  for _, value in pairs(self) do
+    if type(value) ~= "number" then below[#below + 1] = tostring(value) end
+  end
+  return table.concat(line, ", ") .. (#below > 0 and "\n" or "") .. table.concat(below, "\n")
+end
+
+-- Ctrl-C between two batches.
+local function poll()
+  if core.interrupted() then
+    core.interrupt_clear()
+    error("interrupted", 0)
+  end
+end
+
+--- Hands a batch to a metric, without recording.
+function evaluation.update(metric, prediction, target, sample_weights)
+  weights.unrecorded(metric.update, metric, prediction, target, sample_weights)
+end
+
+--- Loss and metrics of a net over data.
+-- @param net   the net
+-- @param data  a feed
+-- @param size  of a batch
+-- @param loss  a function (prediction, target) -> scalar tensor, or nil for none
+-- @param list  metrics
+-- @return { loss =, accuracy =, ... } that prints itself
+function evaluation.run(net, data, size, loss, list)
+  local mean = metrics.mean "loss"
+  for _, metric in ipairs(list) do metric:reset() end
+  weights.unrecorded(function()
+    for x, y in data:batches { size = size } do
+      local prediction <close> = net(x)
+      if loss then
+        local value <close> = loss(prediction, y)
+        mean:add(value:item(), x.shape[1])
+      end
+      for _, metric in ipairs(list) do metric:update(prediction, y) end
+      poll()
+    end
+  end)
+  local result = setmetatable({ loss = loss and mean:result() or nil }, Result)
+  for _, metric in ipairs(list) do result[metric.name] = metric:result() end
+  return result
+end
+
+--- What a net says of every sample of a tensor, or of a feed's.
+-- @return a tensor, one row a sample
+function evaluation.predict(net, x, size)
+  local parts = {}
+  weights.unrecorded(function()
+    if type(x) == "userdata" then
+      local count = #x
+      for first = 1, count, size do
+        local batch <close> = x[{ { first, math.min(first + size - 1, count) } }]
+        parts[#parts + 1] = net(batch)
+        poll()
+      end
+    else
+      for batch in x:batches { size = size } do
+        parts[#parts + 1] = net(batch)
+        poll()
+      end
+    end
+  end)
+  return #parts == 1 and parts[1] or core.cat(parts, 1)
+end
+
+return evaluation

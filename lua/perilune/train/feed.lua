@@ -1,0 +1,44 @@
+--- Batches for training, whatever they come from: a data set of perilune.data (anything with # and
+-- batches{...}), or a pair of tensors { x, y }.
+-- @module perilune.train.feed
+local feed = {}
+
+local Feed = {}
+Feed.__index = Feed
+
+local function is_tensor(value) return type(value) == "userdata" and value.shape ~= nil end
+
+--- Batches of a source.
+-- @param where  the function's name, for messages
+-- @param source a data set, or { x, y }
+-- @return an object with `source`, `count`, batches(options) and steps(size)
+function feed.of(where, source)
+  local kind = type(source)
+  if kind == "table" and is_tensor(source[1]) and is_tensor(source[2]) and not source.batches then
+    source = require("perilune.data").tensors(source[1], source[2])
+  elseif not ((kind == "table" or kind == "userdata") and source.batches) then
+    error(("%s: wants a data set (perilune.data) or a pair of tensors {x, y}, got a %s"):format(where, kind), 0)
+  end
+  local count = #source
+  if count == 0 then error(("%s: the data set is empty"):format(where), 0) end
+  return setmetatable({ source = source, count = count }, Feed)
+end
+
+--- How many batches of a size there are; the last may be smaller.
+function Feed:steps(size) return (self.count + size - 1) // size end
+
+--- Iterates over x, y.
+-- @param options { size =, shuffle =, seed =, epoch = }; the order follows from seed and epoch alone
+function Feed:batches(options)
+  return self.source:batches { options.size, shuffle = options.shuffle or false, seed = options.seed,
+    epoch = options.epoch }
+end
+
+--- Splits off the last part of the samples.
+-- @param part the fraction to split off, between 0 and 1
+function Feed:split(part)
+  local first, second = self.source:split(1 - part)
+  return feed.of("net:fit", first), feed.of("net:fit", second)
+end
+
+return feed
