@@ -62,6 +62,14 @@ typedef struct peri_signature {
 /* Parses a signature; a mistake in one is a programmer's error reported as PERI_EARG. */
 int peri_signature_parse(peri_signature *out, const char *text);
 
+/* The parsed form of a descriptor's signature: made at the first use, kept; NULL with the message set when
+   memory is short. `text` must be a constant. */
+const peri_signature *peri_signature_of(const char *text);
+
+const char *peri_kind_name(peri_kind kind);
+int peri_choice_index(const peri_param *p, const char *word, size_t length); /* -1 when it is none of them */
+const char *peri_choice_name(const peri_param *p, int64_t index);            /* this thread's buffer */
+
 struct peri_op;
 
 /* A call under way, and afterwards the node's memory of it. */
@@ -73,13 +81,15 @@ typedef struct peri_call {
   peri_tensor *out[PERI_MAX_OUTS];
   peri_tensor *aux[PERI_MAX_AUX]; /* what forward computed for backward: the call owns them */
   bool recording;                 /* some input wants a gradient: backward may follow */
+  struct peri_node *node;         /* in backward: where peri_wants and peri_give_item look */
 } peri_call;
 
 enum {
   PERI_OP_ORIGIN = 1,    /* remember the input even when not recording (softmax, sigmoid: losses look) */
   PERI_OP_NO_METHOD = 2, /* a function of the module only, no method of tensors */
   PERI_OP_NO_FUNCTION = 4, /* a method only */
-  PERI_OP_RANDOM = 8     /* draws from the generator */
+  PERI_OP_RANDOM = 8,    /* draws from the generator */
+  PERI_OP_NEW_AXIS = 16  /* its axis counts the axes of the result, one more than the input has */
 };
 
 typedef struct peri_op {
@@ -107,6 +117,11 @@ bool peri_wants_item(const peri_call *c, int k, int i);
 
 /* Inside backward of an op with a `tensors` argument at slot k: hands over the gradient of item i. */
 int peri_give_item(peri_call *c, int k, int i, peri_tensor *grad);
+
+/* All ops, in the order of ops.def; and by name, NULL when there is none (ops/ops.c). */
+extern const peri_op *const peri_ops[];
+extern const int peri_op_count;
+const peri_op *peri_op_find(const char *name);
 
 /* Calls an op: `args` values in the signature's order (missing ones at the end take their defaults,
    as do ones with given = false). Records on the tape when recording is on and an input wants a
