@@ -29,6 +29,9 @@ peri_tensor **peri_lua_new_tensor(lua_State *L);            /* pushes an empty b
 peri_tensor *peri_lua_tensor(lua_State *L, int index);      /* borrowed; raises on anything else, and on a freed handle */
 peri_tensor *peri_lua_test_tensor(lua_State *L, int index); /* NULL when it is no tensor */
 
+/* Calls an op with the values and pushes its results; returns their number. */
+int peri_lua_apply(lua_State *L, const peri_op *op, int args, const peri_value *arg);
+
 /* A shape from Lua: a table of sizes at `index`, or integers from `index` to the top. Returns ndim. */
 int peri_lua_shape(lua_State *L, int index, int64_t shape[PERI_MAX_DIMS]);
 void peri_lua_push_shape(lua_State *L, int ndim, const int64_t *shape);
@@ -41,5 +44,20 @@ void peri_lua_collect(lua_State *L);
    names `what` and lists the right names. Strings and tensors are borrowed from the Lua stack; lists of
    tensors live in a userdata that is left on the stack. */
 void peri_lua_arguments(lua_State *L, const char *what, const peri_signature *s, int first, peri_value *arg);
+
+/* The same from the table at `index` alone: its list part fills the parameters in order, its named part by
+   name (layers). Names in `also` (a list that ends in NULL) are left to the caller. */
+void peri_lua_arguments_table(lua_State *L, const char *what, const peri_signature *s, int index,
+                              const char *const *also, peri_value *arg);
+
+/* --- what each file adds to the module table on top of the stack --- */
+void peri_lua_open_tensor(lua_State *L);
+void peri_lua_open_construct(lua_State *L);
+void peri_lua_open_ops(lua_State *L);
+void peri_lua_open_grad(lua_State *L);
+
+/* t[key] and t[key] = value for keys that are no names (index.c). */
+int peri_lua_index(lua_State *L);
+int peri_lua_newindex(lua_State *L);
 
 #endif

@@ -106,6 +106,7 @@ typedef struct peri_op {
      into grad_in[k] for each tensor argument k that wants(c, k); a list's tensors follow at their own
      positions: slot k of a `tensors` argument is grad_list. */
   int (*backward)(peri_call *c, peri_tensor *const *grad_out, peri_tensor **grad_in);
+  int outs;           /* the most results it gives; 0 means 1 */
   unsigned keep_args; /* bit k: backward reads the elements of tensor argument k; otherwise only its shape is kept */
   unsigned keep_outs; /* bit k: backward reads the elements of output k */
   unsigned flags;

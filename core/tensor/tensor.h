@@ -84,6 +84,10 @@ int peri_tensor_cast(peri_tensor **out, const peri_tensor *t, peri_dtype dtype);
 int peri_tensor_copy(peri_tensor *to, const peri_tensor *from);   /* broadcasts and casts; overlapping views are safe */
 int peri_tensor_fill(peri_tensor *t, double value);
 
+/* --- writing through positions (put.c) --- */
+int peri_tensor_put(peri_tensor *t, const peri_tensor *positions, const peri_tensor *value);  /* t[positions] = value: 1-based int64 over the first axis */
+int peri_tensor_put_mask(peri_tensor *t, const peri_tensor *mask, const peri_tensor *value);  /* where mask (uint8, over t's leading axes) is not 0 */
+
 /* --- broadcasting and walking (iterate.c) --- */
 /* The common shape of a and b under NumPy's rule; PERI_ESHAPE names `op` and both shapes. */
 int peri_broadcast(const char *op, int andim, const int64_t *ashape, int bndim, const int64_t *bshape, int *ndim, int64_t *shape);

@@ -1,0 +1,98 @@
+/* core.c - the module perilune.core: errors, settings, and the parts that fill it. */
+#include "bind/bind.h"
+
+#include "base/interrupt.h"
+#include "base/memory.h"
+#include "base/rng.h"
+#include "base/threads.h"
+
+int peri_lua_check(lua_State *L, int status) {
+  if (status >= 0) return status;
+  if (status == PERI_EINTERRUPT) peri_interrupt_clear();
+  return luaL_error(L, "%s", peri_message());
+}
+
+/* seed(n): starts the generator anew; the same seed gives the same numbers. */
+static int l_seed(lua_State *L) {
+  peri_seed((uint64_t)luaL_checkinteger(L, 1));
+  return 0;
+}
+
+/* threads([n]): sets the number of threads when n is given; returns the number in use. */
+static int l_threads(lua_State *L) {
+  if (!lua_isnoneornil(L, 1)) {
+    lua_Integer count = luaL_checkinteger(L, 1);
+    luaL_argcheck(L, count >= 1 && count <= 256, 1, "threads: wants 1 to 256");
+    peri_threads_set((int)count);
+  }
+  lua_pushinteger(L, peri_threads());
+  return 1;
+}
+
+static int l_isa(lua_State *L) {
+  lua_pushstring(L, peri_isa());
+  return 1;
+}
+
+/* memory(): bytes in live tensors, bytes kept for reuse. */
+static int l_memory(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)peri_memory_live());
+  lua_pushinteger(L, (lua_Integer)peri_memory_cached());
+  return 2;
+}
+
+/* memory_trim(): gives memory kept for reuse back to the system. */
+static int l_memory_trim(lua_State *L) {
+  (void)L;
+  peri_memory_trim();
+  return 0;
+}
+
+/* memory_fail_at(n): the n-th allocation from now fails (test builds). */
+static int l_memory_fail_at(lua_State *L) {
+  peri_lua_check(L, peri_memory_fail_at((uint64_t)luaL_checkinteger(L, 1)));
+  return 0;
+}
+
+/* rng_state() -> { key, position }; set_rng_state{ key, position }. */
+static int l_rng_state(lua_State *L) {
+  lua_createtable(L, 0, 2);
+  lua_pushinteger(L, (lua_Integer)peri_rng_default()->key);
+  lua_setfield(L, -2, "key");
+  lua_pushinteger(L, (lua_Integer)peri_rng_default()->position);
+  lua_setfield(L, -2, "position");
+  return 1;
+}
+
+static int l_set_rng_state(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_getfield(L, 1, "key");
+  lua_getfield(L, 1, "position");
+  lua_Integer key = luaL_checkinteger(L, -2), position = luaL_checkinteger(L, -1);
+  *peri_rng_default() = (peri_rng){.key = (uint64_t)key, .position = (uint64_t)position};
+  return 0;
+}
+
+static const luaL_Reg functions[] = {{"seed", l_seed},
+                                     {"threads", l_threads},
+                                     {"isa", l_isa},
+                                     {"memory", l_memory},
+                                     {"memory_trim", l_memory_trim},
+                                     {"memory_fail_at", l_memory_fail_at},
+                                     {"rng_state", l_rng_state},
+                                     {"set_rng_state", l_set_rng_state},
+                                     {NULL, NULL}};
+
+/* One row a topic; each file adds its functions to the module table. */
+static void (*const parts[])(lua_State *L) = {
+    peri_lua_open_tensor,
+    peri_lua_open_construct,
+    peri_lua_open_ops,
+    peri_lua_open_grad,
+};
+
+__attribute__((visibility("default"))) int luaopen_perilune_core(lua_State *L) {
+  luaL_newlib(L, functions);
+  for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) parts[i](L);
+  return 1;
+}

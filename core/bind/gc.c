@@ -1,0 +1,40 @@
+/* gc.c - lets Lua's collector see memory that is not Lua's.
+
+   Lua counts a tensor as a few bytes, however large it is. When more than half of what was live after
+   the last full collection, and 16 MB, has been allocated since, another one runs: the garbage then
+   never much exceeds the live set. Collections get at most 5 % of the elapsed time while memory is
+   below a cap, so that a heap of a million Lua tables is not walked at every step. */
+#include <time.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "bind/bind.h"
+
+enum { GRACE_BYTES = 16 << 20 };
+
+static uint64_t total_then, live_then; /* at the end of the last collection */
+static double spent, started;
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* A quarter of the machine's memory. */
+static uint64_t cap(void) {
+  static uint64_t bytes;
+  if (!bytes) bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGE_SIZE) / 4;
+  return bytes;
+}
+
+void peri_lua_collect(lua_State *L) {
+  if (peri_memory_total() - total_then < live_then / 2 + GRACE_BYTES) return;
+  double before = now();
+  if (started == 0) started = before;
+  if (spent > 0.05 * (before - started) && peri_memory_live() < cap()) return;
+  lua_gc(L, LUA_GCCOLLECT);
+  spent += now() - before;
+  total_then = peri_memory_total();
+  live_then = peri_memory_live();
+}

@@ -1,0 +1,56 @@
+--- Perilune: deep learning at the Lua prompt.
+--
+-- `local peri = require "perilune"` gives tensors and their functions at once; the topics (peri.nn,
+-- peri.optim, peri.data, peri.plot, ...) are loaded when they are first named.
+-- @module perilune
+local core = require "perilune.core"
+
+local peri = setmetatable({}, { __name = "perilune" })
+for name, value in pairs(core) do peri[name] = value end
+
+--- The version.
+peri._VERSION = "0.1.0"
+
+local topics = {
+  nn = true, optim = true, data = true, plot = true, image = true, linalg = true, train = true,
+  display = true, draw = true,
+}
+
+getmetatable(peri).__index = function(self, name)
+  if not topics[name] then return nil end
+  local topic = require("perilune." .. name)
+  rawset(self, name, topic)
+  return topic
+end
+
+local function restore(before, ok, ...)
+  core.set_grad_enabled(before)
+  if not ok then error((...), 0) end
+  return ...
+end
+
+--- Calls a function without recording for differentiation.
+-- @param f   the function
+-- @param ... its arguments
+-- @return what f returns
+function peri.no_grad(f, ...)
+  return restore(core.set_grad_enabled(false), pcall(f, ...))
+end
+
+--- Is this a tensor?
+function peri.is_tensor(x)
+  local meta = getmetatable(x)
+  return type(meta) == "table" and meta.__name == "perilune.Tensor"
+end
+
+local methods = core.tensor_methods
+peri.tensor_methods = nil
+
+--- Calls f for each element in turn and keeps what it returns; in place, for clarity rather than speed.
+function methods.apply(t, f)
+  local flat = t:reshape(-1)
+  for i = 1, #flat do flat[i] = f(flat[i]) end
+  return flat:reshape(t.shape)
+end
+
+return peri
