@@ -1,0 +1,104 @@
+--- Plots with gnuplot. Two ways in:
+--
+--     local fig = plot.figure { title = "Two waves", xlabel = "t" }
+--     fig:lines(t, a, { title = "a" }):lines(t, b, { title = "b", dash = "dashed" }):save "waves.png"
+--
+--     plot.history(history):save "accuracy.png"       -- and the other shortcuts below
+--
+-- Data are lists of numbers or tensors; NaN and infinity are gaps. A figure goes to a file (fig:save), a window
+-- or the terminal (fig:show, fig:text), a string (fig:svg, fig:png). Texts are shown literally; fig:raw is the
+-- way to gnuplot's own language.
+-- @module perilune.plot
+local color = require "perilune.plot.color"
+local data = require "perilune.plot.data"
+local Figure = require "perilune.plot.figure"
+local grids = require "perilune.plot.grids"
+local history = require "perilune.plot.history"
+local Panels = require "perilune.plot.panels"
+
+local plot = {}
+
+-- Errors from below carry no position; they get the caller's.
+local function positioned(make)
+  return function(...)
+    local ok, made = pcall(make, ...)
+    if not ok then error(made, 2) end
+    return made
+  end
+end
+
+--- A new figure. Options: title, xlabel, ylabel, zlabel, xrange = {low, high}, yrange, zrange, logx, logy, logz
+-- (true or a base), xticks (a step, a list of numbers or of {position, text}, "whole", false), yticks, zticks,
+-- legend (true, false, "above", "below", "right", "top left", ...), grid, frame, aspect ("equal" or height/width),
+-- view = {tilt, turn}, enhanced (gnuplot's markup in texts), width, height, font, fontsize. Each is also a method.
+plot.figure = positioned(Figure.new)
+
+--- Figures on one page: plot.panels { fig1, fig2, columns = 2, title = "..." }.
+plot.panels = positioned(Panels.new)
+
+--- Training curves of one or several runs; see perilune.plot.history.
+plot.history = positioned(history)
+
+--- Confusion matrix; see perilune.plot.grids.
+plot.confusion = positioned(grids.confusion)
+
+--- Pictures in rows, wrong predictions marked; see perilune.plot.grids.
+plot.images = positioned(grids.images)
+
+--- Learned kernels; see perilune.plot.grids.
+plot.filters = positioned(grids.filters)
+
+--- The colours of the 1st, 2nd, ... series.
+plot.colors = color.series
+
+local FIGURE_OPTIONS = {
+  xlabel = true, ylabel = true, zlabel = true, xrange = true, yrange = true, zrange = true, logx = true, logy = true,
+  logz = true, xticks = true, yticks = true, zticks = true, legend = true, grid = true, frame = true, aspect = true,
+  view = true, enhanced = true, width = true, height = true, font = true, fontsize = true,
+}
+
+-- plot.NAME(data..., options): a figure with one layer; options of the figure and of the layer stand in one table,
+-- where `title` is the figure's and `name` the layer's in the legend.
+local function shortcut(kind)
+  return positioned(function(...)
+    local given, count = { ... }, select("#", ...)
+    local last = given[count]
+    local for_figure, for_layer = {}, {}
+    if type(last) == "table" and not data.is_list(last) and getmetatable(last) == nil then
+      for key, value in pairs(last) do
+        if key == "title" then
+          for_figure.title = value
+        elseif key == "name" then
+          for_layer.title = value
+        elseif FIGURE_OPTIONS[key] and not (key == "width" and kind == "lines") then
+          for_figure[key] = value
+        else
+          for_layer[key] = value
+        end
+      end
+      count = count - 1
+    end
+    given[count + 1] = next(for_layer) and for_layer or nil
+    local fig = Figure.new(for_figure)
+    return fig[kind](fig, table.unpack(given, 1, count + 1))
+  end)
+end
+
+--- plot.lines(y), plot.lines(x, y, { title = "...", ylabel = "...", color = "red" })
+plot.lines = shortcut "lines"
+--- plot.scatter(x, y, options)
+plot.scatter = shortcut "scatter"
+--- plot.bar({ "cat", "dog" }, { 3, 5 }, options)
+plot.bar = shortcut "bars"
+plot.bars = plot.bar
+--- plot.hist(values, { bins = 20 })
+plot.hist = shortcut "histogram"
+plot.histogram = plot.hist
+--- plot.heatmap(matrix, { values = true })
+plot.heatmap = shortcut "heatmap"
+--- plot.image(picture, options)
+plot.image = shortcut "image"
+--- plot.surface(z), plot.surface(x, y, z, options)
+plot.surface = shortcut "surface"
+
+return plot

@@ -1,0 +1,222 @@
+--- Where figures and panels go: files, a string, a window, the terminal. A drawable object has
+--   options.width, options.height   its size in pixels of an ordinary screen
+--   compose(ctx)                    the plot commands between `set output` and its end
+-- and takes these methods. ctx is what charts.lua describes, with font_scale for fonts set by hand.
+-- @module perilune.plot.output
+local args = require "perilune.args"
+local color = require "perilune.plot.color"
+local gnuplot = require "perilune.plot.gnuplot"
+local quote = require "perilune.plot.quote"
+
+local output = {}
+
+-- Commands that select a terminal, by format. All fonts are given at an ordinary screen's size.
+local terminals = {}
+
+local function font_of(self)
+  return quote.string(("%s,%s"):format(self.options.font, quote.number(self.options.fontsize)))
+end
+
+local function pixels(self, scale)
+  return ("%d,%d"):format(math.floor(self.options.width * scale + 0.5), math.floor(self.options.height * scale + 0.5))
+end
+
+function terminals.png(self, how)
+  local scale = how.scale or 2
+  if gnuplot.terminals().pngcairo then
+    return ("set terminal pngcairo enhanced size %s font %s fontscale %s linewidth %s pointscale %s background '%s'")
+      :format(pixels(self, scale), font_of(self), quote.number(0.75 * scale), quote.number(scale),
+        quote.number(scale), color.names.white)
+  end
+  return ("set terminal png truecolor enhanced size %s font %s fontscale %s linewidth %s background '#ffffff'"):format(
+    pixels(self, scale), font_of(self), quote.number(0.75 * scale), quote.number(scale))
+end
+
+function terminals.svg(self)
+  return ("set terminal svg enhanced size %s dynamic font %s background '#ffffff'"):format(
+    pixels(self, 1), font_of(self))
+end
+
+function terminals.pdf(self)
+  return ("set terminal pdfcairo enhanced size %.4fin,%.4fin font %s fontscale 0.75 linewidth 1 background '#ffffff'")
+    :format(self.options.width / 96, self.options.height / 96, font_of(self))
+end
+
+function terminals.sixel(self, how)
+  return ("set terminal sixelgd enhanced truecolor size %s font %s background '#ffffff'"):format(
+    pixels(self, how.scale or 1), font_of(self))
+end
+
+function terminals.txt(_, how)
+  return ("set terminal dumb enhanced size %d,%d %s"):format(how.columns, how.rows, how.color and "ansi256" or "mono")
+end
+
+function terminals.window(self, how)
+  return ("set terminal %s enhanced size %s font %s %s"):format(how.terminal, pixels(self, 1), font_of(self),
+    how.terminal == "x11" and "" or "title " .. quote.string(self.options.title or "Perilune"))
+end
+
+-- The whole script for a format.
+local function script_of(self, format, how)
+  local blocks, ctx = {}, { plain = format == "txt", color = how.color, font_scale = 1 }
+  function ctx.block(lines)
+    local name = ("$data%d"):format(#blocks + 1)
+    blocks[#blocks + 1] = ("%s << EOD\n%s\nEOD\n"):format(name, table.concat(lines, "\n"))
+    return name
+  end
+  local body = self:compose(ctx)
+  return table.concat { "set encoding utf8\n", table.concat(blocks), terminals[format](self, how), "\n", body, "\n" }
+end
+
+local function render(self, format, how)
+  local picture = gnuplot.render(script_of(self, format, how or {}))
+  if format == "svg" then -- pixels stay squares where a browser would blur them
+    return (picture:gsub("<image ", "<image style='image-rendering:pixelated' "))
+  end
+  return picture
+end
+
+-- Filled cells are runs of a letter in the cell's colour; a full block is what they mean.
+local function tidy_text(text)
+  text = text:gsub("\f", ""):gsub("(\27%[38;5;%d+m)(X+)", function(start, run)
+    return start .. ("█"):rep(#run)
+  end)
+  text = text:gsub("[ \t]+\n", "\n"):gsub("^\n+", "")
+  return text
+end
+
+-- The size of the terminal, from stty where there is one.
+local function screen()
+  local columns, rows = tonumber(os.getenv "COLUMNS"), tonumber(os.getenv "LINES")
+  if not (columns and rows) then
+    local pipe <close> = io.popen("stty size </dev/tty 2>/dev/null", "r")
+    local high, wide = pipe:read("a"):match("(%d+) (%d+)")
+    rows, columns = rows or tonumber(high), columns or tonumber(wide)
+  end
+  if not columns or columns < 20 then columns = 80 end
+  if not rows or rows < 10 then rows = 24 end
+  return columns, rows
+end
+
+local function is_terminal()
+  return os.execute "test -t 1" == true and os.getenv "NO_COLOR" == nil
+end
+
+--- The picture as characters.
+-- @param options  width, height (in characters), color (default: where standard output is a terminal)
+function output:text(options)
+  local o = args.named("fig:text", options, { { "width", "integer" }, { "height", "integer" }, { "color", "boolean" } })
+  local columns, rows = o.width, o.height
+  if not (columns and rows) then
+    local wide, high = screen()
+    columns, rows = columns or math.min(wide, 120), rows or math.min(high - 1, 32)
+  end
+  if columns < 20 or rows < 6 or columns > 1000 or rows > 1000 then
+    error(("fig:text: %d x %d characters; wants 20 x 6 to 1000 x 1000"):format(columns, rows), 2)
+  end
+  local colored = o.color
+  if colored == nil then colored = is_terminal() end
+  return tidy_text(render(self, "txt", { columns = columns, rows = rows, color = colored }))
+end
+
+--- The picture as an SVG document.
+function output:svg() return render(self, "svg") end
+
+--- The picture as PNG bytes; `scale` is how many of its pixels make one of the figure's (2 unless told).
+function output:png(options)
+  local o = args.named("fig:png", options, { { "scale", "number" } })
+  return render(self, "png", { scale = o.scale })
+end
+
+--- The picture as sixels, for terminals that draw them.
+function output:sixel()
+  if not gnuplot.terminals().sixelgd then
+    error("fig:sixel: this gnuplot was built without the terminal sixelgd; fig:text() draws with characters", 2)
+  end
+  return render(self, "sixel")
+end
+
+--- The gnuplot script of the picture, to read or to take further by hand.
+function output:script(format)
+  format = format or "svg"
+  if not terminals[format] or format == "window" then
+    error(("fig:script: no format '%s'; there are png, svg, pdf, txt and sixel"):format(tostring(format)), 2)
+  end
+  return script_of(self, format, { columns = 80, rows = 24 })
+end
+
+local savers = {
+  png = function(self, o) return render(self, "png", { scale = o.scale }) end,
+  svg = function(self) return render(self, "svg") end,
+  pdf = function(self) return render(self, "pdf") end,
+  txt = function(self) return tidy_text(render(self, "txt", { columns = 100, rows = 30 })) end,
+  gp = function(self) return script_of(self, "svg", {}) end,
+}
+
+--- Writes the picture to a file whose ending says how: .png, .svg, .pdf, .txt (characters), .gp (the script).
+-- The file appears whole or not at all.
+-- @param path     the file
+-- @param options  scale: pixels of a PNG for one of the figure's, 2 unless told
+-- @return the figure itself
+function output:save(path, options)
+  if type(path) ~= "string" then error("fig:save: wants a path, got a " .. type(path), 2) end
+  local o = args.named("fig:save", options, { { "scale", "number", 2 } })
+  local ending = (path:match("%.(%w+)$") or ""):lower()
+  if not savers[ending] then
+    error(("fig:save: cannot tell the format from '%s'; end it in .png, .svg, .pdf, .txt or .gp"):format(path), 2)
+  end
+  if not (o.scale > 0 and o.scale <= 16) then error("fig:save: scale wants more than 0 and at most 16", 2) end
+  gnuplot.write_file(path, savers[ending](self, o))
+  return self
+end
+
+-- The best window that this gnuplot can open here, if any.
+local function window_terminal()
+  if not (os.getenv "DISPLAY" or os.getenv "WAYLAND_DISPLAY") then return nil end
+  local has = gnuplot.terminals()
+  for _, name in ipairs { "qt", "wxt", "x11" } do
+    if has[name] then return name end
+  end
+end
+
+local function sixels_wanted()
+  return os.getenv "PERILUNE_SIXEL" == "1" and gnuplot.terminals().sixelgd
+end
+
+--- Shows the picture: in the notebook that runs this code, else in a window that stays open until its user
+-- closes it (the prompt goes on at once), else in the terminal, as sixels if PERILUNE_SIXEL is 1.
+-- @return the figure itself
+function output:show()
+  local display = package.loaded["perilune.display"]
+  if display and display.has_backend() then
+    display.show(self)
+    return self
+  end
+  local terminal = window_terminal()
+  if terminal then
+    gnuplot.render(script_of(self, "window", { terminal = terminal }), { window = true })
+  elseif sixels_wanted() then
+    io.stdout:write(self:sixel(), "\n")
+  else
+    io.stdout:write(self:text(), "\n")
+  end
+  return self
+end
+
+-- What display.lua asks of any object: its forms, by MIME type.
+local function mime(self)
+  return { ["text/plain"] = tostring(self), ["image/svg+xml"] = self:svg() }
+end
+
+--- Makes a class drawable.
+function output.mixin(class)
+  for _, name in ipairs { "text", "svg", "png", "sixel", "script", "save", "show" } do class[name] = output[name] end
+  class.__mime = mime
+end
+
+--- A title, in its font.
+function output.title(text, literal)
+  return ("%s %s font ':Bold,14' textcolor rgb '%s'"):format(quote.string(text), literal, color.ink)
+end
+
+return output
