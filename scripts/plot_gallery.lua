@@ -111,7 +111,7 @@ function gallery.log()
   local x, a = map(1, 1000, 1, function(v) return 2.2 * v ^ -0.7 * (1 + 0.08 * normal()) end)
   local _, b = map(1, 1000, 1, function(v) return 2.2 * v ^ -1.1 * (1 + 0.08 * normal()) end)
   return plot.figure { title = "Loss per step", xlabel = "step", ylabel = "loss", logx = true, logy = true }
-    :lines(x, a, { title = "SGD", width = 1.4 }):lines(x, b, { title = "Adam", width = 1.4 })
+    :lines(x, a, { title = "SGD", linewidth = 1.4 }):lines(x, b, { title = "Adam", linewidth = 1.4 })
 end
 
 function gallery.bars()

@@ -64,13 +64,13 @@ local function shortcut(kind)
     local given, count = { ... }, select("#", ...)
     local last = given[count]
     local for_figure, for_layer = {}, {}
-    if type(last) == "table" and not data.is_list(last) and getmetatable(last) == nil then
+    if count > 1 and type(last) == "table" and not data.is_list(last) and getmetatable(last) == nil then
       for key, value in pairs(last) do
         if key == "title" then
           for_figure.title = value
         elseif key == "name" then
           for_layer.title = value
-        elseif FIGURE_OPTIONS[key] and not (key == "width" and kind == "lines") then
+        elseif FIGURE_OPTIONS[key] then
           for_figure[key] = value
         else
           for_layer[key] = value

@@ -149,8 +149,8 @@ local function axis_commands(figure, axis, ctx, emit)
   end
   emit(ticks_of(figure, axis, lo, hi, log, ctx))
   if o[axis .. "label"] then
-    emit(("set %slabel %s %s textcolor rgb '%s'"):format(axis, quote.string(o[axis .. "label"]), ctx.literal,
-      color.ink))
+    emit(("set %slabel %s %s %s"):format(axis, quote.string(o[axis .. "label"]), ctx.literal,
+      color.text(ctx, color.ink)))
   end
 end
 
@@ -195,20 +195,20 @@ local function legend_of(figure, ctx)
     data.fail("fig:legend", "wants true, false, 'above', 'below', 'right', 'top left', 'top right', 'bottom left' "
       .. "or 'bottom right', got %s", tostring(wanted))
   end
-  return ("set key %s %s samplen 1.6 spacing 1.25 width 1 textcolor rgb '%s'"):format(
-    place, ctx.literal, color.soft_ink)
+  return ("set key %s %s samplen 1.6 spacing 1.25 width 1 %s"):format(
+    place, ctx.literal, color.text(ctx, color.soft_ink))
 end
 
 local function title_of(figure, ctx, emit)
   local o, up = figure.options, figure.title_offset
   if up > 0 then emit("set tmargin " .. number(up + (o.title and 2.6 or 0.8))) end
   if o.title then
-    emit("set title " .. output.title(o.title, ctx.literal) .. (up > 0 and " offset 0," .. number(up) or ""))
+    emit("set title " .. output.title(o.title, ctx) .. (up > 0 and " offset 0," .. number(up) or ""))
   end
 end
 
 -- Colours of heat maps and surfaces: one scale a plot.
-local function colors_of(figure, emit)
+local function colors_of(figure, ctx, emit)
   local scale, lo, hi, bar
   for _, layer in ipairs(figure.layers) do
     if layer.scale then
@@ -222,11 +222,11 @@ local function colors_of(figure, emit)
   if not scale then return emit "unset colorbox" end
   emit(color.palette_command("palette", scale))
   emit(("set cbrange [%s:%s]"):format(number(lo), number(hi)))
-  if not bar then return emit "unset colorbox" end
+  if not bar or ctx.plain then return emit "unset colorbox" end
   emit(("set style line 99 lw 0.8 lc rgb '%s'\nset colorbox border 99"):format(color.frame))
-  emit(("set cbtics scale 0.4 textcolor rgb '%s'"):format(color.soft_ink))
+  emit(("set cbtics scale 0.4 %s"):format(color.text(ctx, color.soft_ink)))
   if type(bar) == "string" then
-    emit(("set cblabel %s noenhanced textcolor rgb '%s'"):format(quote.string(bar), color.ink))
+    emit(("set cblabel %s noenhanced %s"):format(quote.string(bar), color.text(ctx, color.ink)))
   end
 end
 
@@ -238,7 +238,7 @@ local function frame_of(figure, ctx, emit)
   end
   local sides = (o.frame or figure:has "tight" or ctx.plain) and 31 or 3
   emit(("set border %d lw 1 lc rgb '%s'"):format(figure:is_3d() and 31 or sides, color.frame))
-  emit(("set tics nomirror out scale 0.5,0.25 textcolor rgb '%s'"):format(color.soft_ink))
+  emit(("set tics nomirror out scale 0.5,0.25 %s"):format(color.text(ctx, color.soft_ink)))
   if o.grid and not figure:has "tight" and not ctx.plain then
     emit(("set grid back lt 1 lw 0.8 lc rgb '%s'"):format(color.grid))
   end
@@ -270,7 +270,7 @@ function axes.commands(figure, ctx)
     emit(("set view %s,%s\nset xyplane 0%s"):format(number(view[1]), number(view[2]),
       ctx.plain and "\nset hidden3d" or ""))
   end
-  colors_of(figure, emit)
+  colors_of(figure, ctx, emit)
   emit(legend_of(figure, ctx))
   title_of(figure, ctx, emit)
   for _, layer in ipairs(figure.layers) do

@@ -56,7 +56,7 @@ function charts.lines(figure, x, y, options)
   local where = "fig:lines"
   x, y, options = split(where, x, y, options)
   local o = args.named(where, options, {
-    { "title", "string" }, { "color", "any" }, { "width", "number", 2 }, { "dash", "string", "solid" },
+    { "title", "string" }, { "color", "any" }, { "linewidth", "number", 2 }, { "dash", "string", "solid" },
     { "points", "boolean", false },
   })
   local rgb, dash = color.resolve(where, o.color, figure:next_color(o.color)), dash_of(where, o.dash)
@@ -66,7 +66,7 @@ function charts.lines(figure, x, y, options)
       if not self.y[1] then return end
       local style = o.points and not ctx.plain and "linespoints pt 7 ps 0.55" or "lines"
       return ("%s using 1:2 with %s lw %s lc rgb '%s' dt %s %s"):format(
-        ctx.block(columns(x, y)), style, number(o.width), rgb, dash, title_of(self, ctx))
+        ctx.block(columns(x, y)), style, number(o.linewidth), rgb, dash, title_of(self, ctx))
     end,
   }
 end
@@ -128,7 +128,7 @@ function charts.bars(figure, x, y, options)
   end
   x, y, options = split(where, x, y, options)
   local o = args.named(where, options, {
-    { "title", "string" }, { "color", "any" }, { "width", "number", 0.72 }, { "values", "boolean|string", false },
+    { "title", "string" }, { "color", "any" }, { "barwidth", "number", 0.72 }, { "values", "boolean|string", false },
   })
   local rgb = color.resolve(where, o.color, figure:next_color(o.color))
   local step = math.huge
@@ -145,7 +145,7 @@ function charts.bars(figure, x, y, options)
   }
   function layer.draw(self, ctx)
     if not self.y[1] then return end
-    local wide = step * o.width / ctx.bar_count
+    local wide = step * o.barwidth / ctx.bar_count
     local at, widths = {}, {}
     for i = 1, #x do
       at[i] = x[i] + (ctx.bar_index - (ctx.bar_count + 1) / 2) * wide
@@ -157,8 +157,8 @@ function charts.bars(figure, x, y, options)
       block, rgb, title_of(self, ctx))
     if not o.values then return bars end
     local format = type(o.values) == "string" and o.values or "%g"
-    return ("%s, %s using 1:2:(sprintf(%s, $2)) with labels offset 0,0.6 tc rgb '%s' notitle"):format(
-      bars, block, quote.string(format), color.soft_ink)
+    return ("%s, %s using 1:2:(sprintf(%s, $2)) with labels offset 0,0.6 %s notitle"):format(
+      bars, block, quote.string(format), color.text(ctx, color.soft_ink))
   end
   return layer
 end
@@ -219,7 +219,7 @@ local function rule(where, value, options, horizontal)
     data.fail(where, "wants a finite number, got %s", tostring(value))
   end
   local o = args.named(where, options, {
-    { "color", "any", color.frame }, { "width", "number", 1.2 }, { "dash", "string", "dashed" },
+    { "color", "any", color.frame }, { "linewidth", "number", 1.2 }, { "dash", "string", "dashed" },
   })
   local rgb, dash = color.resolve(where, o.color, 1), dash_of(where, o.dash)
   local bounds = { value, value, value > 0 and value or nil }
@@ -231,7 +231,7 @@ local function rule(where, value, options, horizontal)
         from, to = ("graph 0, first %s"):format(number(value)), ("graph 1, first %s"):format(number(value))
       end
       return ("set arrow from %s to %s nohead back lw %s lc rgb '%s' dt %s"):format(
-        from, to, number(o.width), rgb, dash)
+        from, to, number(o.linewidth), rgb, dash)
     end,
   }
 end
@@ -247,13 +247,13 @@ function charts.box(_, x1, y1, x2, y2, options)
   local where = "fig:box"
   local corners = data.vector(where, "corners", { x1, y1, x2, y2 })
   if #corners < 4 then data.fail(where, "wants x1, y1, x2, y2") end
-  local o = args.named(where, options, { { "color", "any", "red" }, { "width", "number", 2.5 } })
+  local o = args.named(where, options, { { "color", "any", "red" }, { "linewidth", "number", 2.5 } })
   local rgb = color.resolve(where, o.color, 1)
   return {
     where = where, x = { data.bounds { x1, x2 } }, y = { data.bounds { y1, y2 } },
     setup = function()
       return ("set object rectangle from first %s, first %s to first %s, first %s front fs empty border lc rgb '%s' "
-        .. "lw %s"):format(number(x1), number(y1), number(x2), number(y2), rgb, number(o.width))
+        .. "lw %s"):format(number(x1), number(y1), number(x2), number(y2), rgb, number(o.linewidth))
     end,
   }
 end
@@ -276,9 +276,10 @@ function charts.label(_, x, y, text, options)
     where = where,
     x = { data.bounds { x } }, y = { data.bounds { y } },
     setup = function(_, ctx)
-      return ("set label %s at first %s, first %s %s %s front tc rgb '%s' offset %s,%s%s"):format(
-        quote.string(text), number(x), number(y), ANCHORS[o.align], ctx.literal, rgb, number(o.dx), number(o.dy),
-        o.size and not ctx.plain and (" font ',%s'"):format(number(o.size * ctx.font_scale)) or "")
+      return ("set label %s at first %s, first %s %s %s front %s offset %s,%s%s"):format(
+        quote.string(text), number(x), number(y), ANCHORS[o.align], ctx.literal,
+        color.text(ctx, rgb), number(o.dx), number(o.dy),
+        o.size and not ctx.plain and (" font ',%s'"):format(number(o.size)) or "")
     end,
   }
 end

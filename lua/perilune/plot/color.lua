@@ -33,6 +33,11 @@ function color.resolve(where, value, index)
     table.concat(known, ", "), tostring(value))
 end
 
+--- The words that colour a text; none in a terminal of characters, where all text has the terminal's own colour.
+function color.text(ctx, hex)
+  return ctx.plain and "" or ("textcolor rgb '%s'"):format(hex)
+end
+
 --- The colour mixed with white: 0 is white, 1 the colour itself.
 function color.tint(hex, amount)
   return "#" .. hex:sub(2):gsub("%x%x", function(pair)

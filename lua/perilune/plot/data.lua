@@ -19,7 +19,8 @@ end
 
 --- Whether a value can be data: a tensor, or a table that is a list.
 function data.is_list(value)
-  return method(value, "totable") ~= nil or (type(value) == "table" and value[1] ~= nil)
+  if method(value, "totable") then return true end
+  return type(value) == "table" and value[1] ~= nil
 end
 
 --- The value as a Lua table; a tensor through its `totable`.

@@ -9,14 +9,20 @@ local quote = require "perilune.plot.quote"
 local fields = {}
 local number = quote.number
 
--- x y value lines of a matrix whose first row is at (left, top), rows going down.
+-- x y value lines of a matrix whose first row is at (left, top), rows going down. gnuplot wants two rows and two
+-- columns to know the size of a cell, so a single one is written as two halves.
 local function cells(rows, left, top)
   local lines = {}
+  local xs, ys = #rows[1] == 1 and { -0.25, 0.25 } or { 0 }, #rows == 1 and { -0.25, 0.25 } or { 0 }
   for i, row in ipairs(rows) do
-    for j, value in ipairs(row) do
-      local shown = type(value) == "table"
-        and ("%s %s %s"):format(number(value[1]), number(value[2]), number(value[3])) or number(value)
-      lines[#lines + 1] = ("%s %s %s"):format(number(left + j - 1), number(top + i - 1), shown)
+    for _, dy in ipairs(ys) do
+      for j, value in ipairs(row) do
+        local shown = type(value) == "table"
+          and ("%s %s %s"):format(number(value[1]), number(value[2]), number(value[3])) or number(value)
+        for _, dx in ipairs(xs) do
+          lines[#lines + 1] = ("%s %s %s"):format(number(left + j - 1 + dx), number(top + i - 1 + dy), shown)
+        end
+      end
     end
   end
   return lines

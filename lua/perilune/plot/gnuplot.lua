@@ -63,10 +63,11 @@ end
 
 local shown = {}
 
-local function warn_once(complaints)
-  if complaints:match("%S") and not shown[complaints] then
-    shown[complaints] = true
-    io.stderr:write("gnuplot: ", complaints)
+--- Where gnuplot's warnings go: standard error, each once. Another function may take its place.
+function gnuplot.warn(text)
+  if not shown[text] then
+    shown[text] = true
+    io.stderr:write("gnuplot: ", text, "\n")
   end
 end
 
@@ -86,18 +87,18 @@ function gnuplot.run(script, how)
   local pipe <close> = assert(io.popen(command, "r"))
   local output = pipe:read "a"
   local ok, ended, code = pipe:close()
-  local words = read(complaints)
-  if ok then return output, words end
+  local words = read(complaints):gsub("\n\n+", "\n")
+  if ok then return output, explain(words, script, source) end
   if ended == "exit" and (code == 127 or code == 126) then error(MISSING, 0) end
   if ended == "signal" then words = words .. ("killed by signal %d"):format(code) end
   if not words:match("%S") then words = ("ended with code %s and said nothing"):format(code) end
   error("plot: gnuplot says: " .. explain(words, script, source), 0)
 end
 
---- Runs a script for its picture; warnings go to standard error, each once.
+--- Runs a script for its picture; warnings go to gnuplot.warn.
 function gnuplot.render(script, how)
   local output, words = gnuplot.run(script, how)
-  warn_once(words)
+  if words ~= "" then gnuplot.warn(words) end
   return output
 end
 

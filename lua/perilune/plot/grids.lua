@@ -65,7 +65,7 @@ local function tiles(where, pictures, o)
     local reach = 0.5 + unit
     if wrong or o.framed then
       fig:box(left - reach, top - reach, left + wide - 1 + reach, top + high - 1 + reach,
-        { color = wrong and color.wrong or color.grid, width = wrong and 2.5 or 1 })
+        { color = wrong and color.wrong or color.grid, linewidth = wrong and 2.5 or 1 })
     end
   end
   return fig

@@ -115,7 +115,7 @@ local function draw_several(where, fig, runs, metric)
     if train then
       fig:lines(epochs_of(where, run.history, train), train, {
         title = not validation and run.name or nil, color = validation and color.tint(hex, 0.6) or hex,
-        dash = validation and "dashed" or "solid", width = validation and 1.5 or 2,
+        dash = validation and "dashed" or "solid", linewidth = validation and 1.5 or 2,
       })
     end
     if validation then

@@ -1,7 +1,7 @@
 --- Where figures and panels go: files, a string, a window, the terminal. A drawable object has
 --   options.width, options.height   its size in pixels of an ordinary screen
 --   compose(ctx)                    the plot commands between `set output` and its end
--- and takes these methods. ctx is what charts.lua describes, with font_scale for fonts set by hand.
+-- and takes these methods. ctx is what charts.lua describes.
 -- @module perilune.plot.output
 local args = require "perilune.args"
 local color = require "perilune.plot.color"
@@ -48,7 +48,7 @@ function terminals.sixel(self, how)
 end
 
 function terminals.txt(_, how)
-  return ("set terminal dumb enhanced size %d,%d %s"):format(how.columns, how.rows, how.color and "ansi256" or "mono")
+  return ("set terminal dumb enhanced size %d,%d ansi256"):format(how.columns, how.rows)
 end
 
 function terminals.window(self, how)
@@ -58,7 +58,7 @@ end
 
 -- The whole script for a format.
 local function script_of(self, format, how)
-  local blocks, ctx = {}, { plain = format == "txt", color = how.color, font_scale = 1 }
+  local blocks, ctx = {}, { plain = format == "txt" }
   function ctx.block(lines)
     local name = ("$data%d"):format(#blocks + 1)
     blocks[#blocks + 1] = ("%s << EOD\n%s\nEOD\n"):format(name, table.concat(lines, "\n"))
@@ -70,17 +70,33 @@ end
 
 local function render(self, format, how)
   local picture = gnuplot.render(script_of(self, format, how or {}))
-  if format == "svg" then -- pixels stay squares where a browser would blur them
+  if format == "svg" then -- gnuplot escapes < and &, but XML forbids this, too; and a browser would blur pixels
+    picture = picture:gsub("%]%]>", "]]&gt;")
     return (picture:gsub("<image ", "<image style='image-rendering:pixelated' "))
   end
   return picture
 end
 
--- Filled cells are runs of a letter in the cell's colour; a full block is what they mean.
-local function tidy_text(text)
-  text = text:gsub("\f", ""):gsub("(\27%[38;5;%d+m)(X+)", function(start, run)
-    return start .. ("█"):rep(#run)
+local SHADES = " .:-=+*#%@"
+
+-- How light one of a terminal's 256 colours is, in [0, 1].
+local function lightness(index)
+  if index >= 232 then return (index - 232) / 23 end
+  if index < 16 then return index == 0 and 0 or 1 end
+  local r, g, b = (index - 16) // 36, (index - 16) // 6 % 6, (index - 16) % 6
+  return (0.30 * r + 0.59 * g + 0.11 * b) / 5
+end
+
+-- gnuplot fills cells with runs of a letter in the cell's colour (and names greys beyond 255). A block means the
+-- same; without colours a shade does, dense for light.
+local function tidy_text(text, colored)
+  text = text:gsub("\f", ""):gsub("\27%[38;5;(%d+)m(X*)", function(code, run)
+    local index = math.min(255, tonumber(code))
+    if colored then return ("\27[38;5;%dm%s"):format(index, ("█"):rep(#run)) end
+    local shade = math.floor(lightness(index) * (#SHADES - 1) + 0.5) + 1
+    return SHADES:sub(shade, shade):rep(#run)
   end)
+  if not colored then text = text:gsub("\27%[[%d;]*m", "") end
   text = text:gsub("[ \t]+\n", "\n"):gsub("^\n+", "")
   return text
 end
@@ -116,7 +132,7 @@ function output:text(options)
   end
   local colored = o.color
   if colored == nil then colored = is_terminal() end
-  return tidy_text(render(self, "txt", { columns = columns, rows = rows, color = colored }))
+  return tidy_text(render(self, "txt", { columns = columns, rows = rows }), colored)
 end
 
 --- The picture as an SVG document.
@@ -150,7 +166,7 @@ local savers = {
   svg = function(self) return render(self, "svg") end,
   pdf = function(self) return render(self, "pdf") end,
   txt = function(self) return tidy_text(render(self, "txt", { columns = 100, rows = 30 })) end,
-  gp = function(self) return script_of(self, "svg", {}) end,
+  gp = function(self) return self:script "svg" end,
 }
 
 --- Writes the picture to a file whose ending says how: .png, .svg, .pdf, .txt (characters), .gp (the script).
@@ -215,8 +231,8 @@ function output.mixin(class)
 end
 
 --- A title, in its font.
-function output.title(text, literal)
-  return ("%s %s font ':Bold,14' textcolor rgb '%s'"):format(quote.string(text), literal, color.ink)
+function output.title(text, ctx)
+  return ("%s %s font ':Bold,14' %s"):format(quote.string(text), ctx.literal, color.text(ctx, color.ink))
 end
 
 return output

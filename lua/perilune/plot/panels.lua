@@ -44,7 +44,8 @@ end
 --- The commands of the page.
 function Panels:compose(ctx)
   local o = self.options
-  local title = o.title and " title " .. output.title(o.title, "noenhanced") or ""
+  ctx.literal = "noenhanced"
+  local title = o.title and " title " .. output.title(o.title, ctx) or ""
   local parts = { ("set multiplot layout %d,%d%s"):format(o.rows, o.columns, title) }
   for _, figure in ipairs(self.figures) do parts[#parts + 1] = figure:compose(ctx) end
   parts[#parts + 1] = "unset multiplot"

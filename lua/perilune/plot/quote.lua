@@ -1,7 +1,8 @@
 --- Words and numbers as gnuplot's language wants them. This is the only door from a person's text into a
 -- script, and nothing that passes it can end the string, run a command or start an escape:
 --   * only single-quoted strings are written, where gnuplot expands neither backticks, macros nor backslashes;
---   * a newline, which would end the command, leaves the quotes: 'first'."\n".'second';
+--   * a newline, which would end the command, leaves the quotes: 'first'."\n".'second'; so does an apostrophe,
+--     as gnuplot 5.4 misreads a doubled one at a string's start: 'it'."'".'s';
 --   * control characters become spaces, and bytes that are no UTF-8 become U+FFFD, as the SVG must be valid XML.
 -- @module perilune.plot.quote
 local quote = {}
@@ -32,7 +33,7 @@ end
 function quote.string(text)
   local lines = {}
   for line in (quote.clean(text) .. "\n"):gmatch("(.-)\n") do
-    lines[#lines + 1] = "'" .. line:gsub("'", "''") .. "'"
+    lines[#lines + 1] = "'" .. line:gsub("'", [['."'".']]) .. "'"
   end
   return table.concat(lines, '."\\n".')
 end
