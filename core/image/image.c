@@ -2,6 +2,7 @@
 #include "image/image.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
