@@ -89,6 +89,8 @@ static void (*const parts[])(lua_State *L) = {
     peri_lua_open_construct,
     peri_lua_open_ops,
     peri_lua_open_grad,
+    peri_lua_open_format,
+    peri_lua_open_bridge,
 };
 
 __attribute__((visibility("default"))) int luaopen_perilune_core(lua_State *L) {

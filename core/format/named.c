@@ -69,24 +69,24 @@ void peri_named_clear(peri_named *list) {
 static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
 /* Sorts the names and looks at neighbours: a file may hold a million of them. */
-static int names_unique(char **names, size_t count, const char *where, const char *what) {
+static int names_unique(char **names, size_t count, const char *where, int failure, const char *what) {
   qsort(names, count, sizeof *names, by_text);
   for (size_t i = 1; i < count; i++) {
     if (!strcmp(names[i - 1], names[i])) {
-      return peri_fail(PERI_EARG, "%s: two %s are called '%s'", where, what, names[i]);
+      return peri_fail(failure, "%s: two %s are called '%s'", where, what, names[i]);
     }
   }
   return PERI_OK;
 }
 
-int peri_named_unique(const peri_named *list, const char *where) {
+int peri_named_unique(const peri_named *list, const char *where, int failure) {
   size_t most = list->tensors > list->texts ? list->tensors : list->texts;
   char **names = peri_alloc((most + 1) * sizeof *names);
   if (!names) return PERI_ENOMEM;
   for (size_t i = 0; i < list->tensors; i++) names[i] = list->tensor[i].name;
-  int status = names_unique(names, list->tensors, where, "tensors");
+  int status = names_unique(names, list->tensors, where, failure, "tensors");
   for (size_t i = 0; i < list->texts; i++) names[i] = list->text[i].name;
-  if (status == PERI_OK) status = names_unique(names, list->texts, where, "texts");
+  if (status == PERI_OK) status = names_unique(names, list->texts, where, failure, "texts");
   peri_free(names);
   return status;
 }

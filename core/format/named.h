@@ -36,8 +36,8 @@ peri_tensor *peri_named_find(const peri_named *list, const char *name);
 /* Releases everything and leaves an empty list. */
 void peri_named_clear(peri_named *list);
 
-/* PERI_EARG, in the words of `where`, when two tensors or two texts have one name. */
-int peri_named_unique(const peri_named *list, const char *where);
+/* `failure`, with `where` before the message, when two tensors or two texts have one name. */
+int peri_named_unique(const peri_named *list, const char *where, int failure);
 
 /* 1 when the bytes are well-formed UTF-8 (no surrogates, no overlong forms, nothing past U+10FFFF). */
 int peri_utf8_valid(const char *text, size_t length);

@@ -106,7 +106,7 @@ static int write_member(peri_zip_writer *z, const peri_named_tensor *item) {
 }
 
 int peri_npz_save(const char *path, const peri_named *list) {
-  PERI_TRY(peri_named_unique(list, path));
+  PERI_TRY(peri_named_unique(list, path, PERI_EARG));
   for (size_t i = 0; i < list->tensors; i++) PERI_TRY(check_name(path, list->tensor[i].name));
   peri_zip_writer z = {0};
   PERI_TRY(peri_file_writer_open(&z.file, path));
