@@ -28,51 +28,34 @@ enum {
 typedef struct convolution {
   window v;
   float *out; /* place (gy, gx) of an image is at out + image * out_image + gy * out_row + gx * out_pixel */
-  int64_t out_image, out_row, out_pixel, outputs; /* outputs of a group */
-  const float *weight; /* element (tap, i, o) of group g at (ky kw + kx) tap + i * k_stride + o * o_stride + g * group */
-  int64_t kw, tap, k_stride, o_stride, group;
+  int64_t out_image, out_row, out_pixel;
+  weights s;
   const float *bias;
   int relu;
-  float *panels;
-  int64_t panels_each, depth; /* panels of a group; k of a panel */
   int64_t images, rows, bands; /* of a piece; of an image */
   atomic_int status;
 } convolution;
-
-static void pack_weights(void *context, int64_t piece) {
-  const convolution *job = context;
-  const window *v = &job->v;
-  int64_t g = piece / job->panels_each, o = piece % job->panels_each * f32_WIDE;
-  float *to = job->panels + piece * job->depth * f32_WIDE;
-  const float *weight = job->weight + g * job->group + o * job->o_stride;
-  for (int64_t i = 0; i < v->y.count; i++)
-    for (int64_t j = 0; j < v->x.count; j++) {
-      f32_pack_panel_rows(weight + (v->y.from[i] * job->kw + v->x.from[j]) * job->tap, job->k_stride, job->o_stride,
-                          v->gc, min64(job->outputs - o, f32_WIDE), to);
-      to += v->gc * f32_WIDE;
-    }
-}
 
 /* All outputs of up to PLACES places, whose pixels and output places are given. */
 static void run_places(const convolution *job, int places, const float *const *pixel, float *const *out) {
   const window *v = &job->v;
   f32_tile t = {.len = v->len, .step = 1, .b_step = f32_WIDE};
   int64_t runs_each = max64(1, DEPTH / max64(v->len, 1)), passes = max64(1, blocks64(v->runs, runs_each));
-  for (int64_t panel = 0; panel < v->groups * job->panels_each; panel++) {
-    int64_t g = panel / job->panels_each, o = panel % job->panels_each * f32_WIDE;
-    t.columns = min64(job->outputs - o, f32_WIDE);
+  for (int64_t panel = 0; panel < v->groups * job->s.each; panel++) {
+    int64_t g = panel / job->s.each, o = panel % job->s.each * f32_WIDE;
+    t.columns = min64(job->s.outputs - o, f32_WIDE);
     for (int64_t pass = 0; pass < passes; pass++) {
       t.run = v->run + pass * runs_each;
       t.runs = min64(v->runs - pass * runs_each, runs_each);
-      t.b = job->panels + panel * job->depth * f32_WIDE + pass * runs_each * v->len * f32_WIDE;
+      t.b = job->s.panels + panel * job->s.depth * f32_WIDE + pass * runs_each * v->len * f32_WIDE;
       t.accumulate = pass > 0;
       t.relu = job->relu && pass == passes - 1;
-      t.bias = job->bias && pass == passes - 1 ? job->bias + g * job->outputs + o : NULL;
+      t.bias = job->bias && pass == passes - 1 ? job->bias + g * job->s.outputs + o : NULL;
       for (int first = 0; first < places; first += PERI_TILE_ROWS) {
         int rows = places - first < PERI_TILE_ROWS ? places - first : PERI_TILE_ROWS;
         for (int i = 0; i < rows; i++) {
           t.a[i] = pixel[first + i] + g * v->gc;
-          t.c[i] = out[first + i] + g * job->outputs + o;
+          t.c[i] = out[first + i] + g * job->s.outputs + o;
         }
         f32_tile_run(&t, rows);
       }
@@ -85,7 +68,7 @@ static void run_places_depthwise(const convolution *job, int places, const float
   const window *v = &job->v;
   for (int64_t c = 0; c < v->c; c += PERI_LANES) {
     int64_t width = min64(PERI_LANES, v->c - c);
-    const float *weight = job->panels + c * v->runs;
+    const float *weight = job->s.panels + c * v->runs;
     vf bias = job->bias ? vf_load_part(job->bias + c, width) : vf_set1(0);
     for (int i = 0; i < places; i++) {
       const float *in = pixel[i] + c;
@@ -103,17 +86,21 @@ static void run_places_depthwise(const convolution *job, int places, const float
 }
 
 /* Depthwise panels: for each PERI_LANES channels, taps x PERI_LANES. */
-static void pack_depthwise(convolution *job) {
+static int pack_depthwise(convolution *job) {
   const window *v = &job->v;
-  memset(job->panels, 0, (size_t)(blocks64(v->c, PERI_LANES) * PERI_LANES * v->runs) * sizeof(float));
+  size_t floats = (size_t)(blocks64(v->c, PERI_LANES) * PERI_LANES * v->runs);
+  job->s.depth = v->runs;
+  job->s.panels = peri_alloc_zeroed(floats * sizeof(float));
+  if (!job->s.panels) return PERI_ENOMEM;
   for (int64_t r = 0; r < v->runs; r++) {
-    const float *from = job->weight + (v->y.from[r / v->x.count] * job->kw + v->x.from[r % v->x.count]) * job->tap;
+    const float *from = job->s.from + (v->y.from[r / v->x.count] * job->s.kw + v->x.from[r % v->x.count]) * job->s.tap;
     for (int64_t c = 0; c < v->c; c++)
-      job->panels[c / PERI_LANES * PERI_LANES * v->runs + r * PERI_LANES + c % PERI_LANES] = from[c];
+      job->s.panels[c / PERI_LANES * PERI_LANES * v->runs + r * PERI_LANES + c % PERI_LANES] = from[c];
   }
+  return PERI_OK;
 }
 
-static int depthwise(const convolution *job) { return job->v.gc == 1 && job->outputs == 1 && job->v.groups > 1; }
+static int depthwise(const convolution *job) { return job->v.gc == 1 && job->s.outputs == 1 && job->v.groups > 1; }
 
 static int convolve_rows(const convolution *job, int64_t image, int64_t first, int64_t rows, float *scratch) {
   const window *v = &job->v;
@@ -154,7 +141,7 @@ static void convolve_piece(void *context, int64_t piece) {
 /* Large images are cut into bands of rows, small ones go together. */
 static void plan_pieces(convolution *job) {
   const window *v = &job->v;
-  int64_t row_work = max64(1, v->gw * job->depth * job->outputs * v->groups), work = row_work * v->gh;
+  int64_t row_work = max64(1, v->gw * job->s.depth * job->s.outputs * v->groups), work = row_work * v->gh;
   job->rows = v->gh;
   job->images = 1;
   if (v->n < 32 || work > 16 * (int64_t)PIECE_WORK) job->rows = clamp64(PIECE_WORK / row_work, 1, v->gh);
@@ -167,25 +154,16 @@ static void plan_pieces(convolution *job) {
 static int convolve(convolution *job) {
   const window *v = &job->v;
   if (v->n <= 0 || v->gh <= 0 || v->gw <= 0) return PERI_OK;
-  job->depth = v->runs * v->len;
-  job->panels_each = blocks64(job->outputs, f32_WIDE);
-  int64_t floats = depthwise(job) ? blocks64(v->c, PERI_LANES) * PERI_LANES * v->runs
-                                  : v->groups * job->panels_each * job->depth * f32_WIDE;
-  job->panels = peri_alloc((size_t)floats * sizeof(float));
-  if (!job->panels) return PERI_ENOMEM;
-  if (depthwise(job)) pack_depthwise(job);
-  else peri_parallel(v->groups * job->panels_each, pack_weights, job);
+  PERI_TRY(depthwise(job) ? pack_depthwise(job) : weights_pack(&job->s, v));
   plan_pieces(job);
   peri_parallel(blocks64(v->n, job->images) * job->bands, convolve_piece, job);
-  peri_free(job->panels);
+  peri_free(job->s.panels);
   return pieces_status(&job->status, "convolution");
 }
 
 static int conv(const peri_window *g, const void *x, const void *kernel, const void *bias, int relu, void *y) {
-  int64_t gc = g->c / g->groups;
   convolution job = {.out = y, .out_image = g->oh * g->ow * g->oc, .out_row = g->ow * g->oc, .out_pixel = g->oc,
-                     .outputs = g->oc / g->groups, .weight = kernel, .kw = g->kw, .tap = gc * g->oc,
-                     .k_stride = g->oc, .o_stride = 1, .group = g->oc / g->groups, .bias = bias, .relu = relu};
+                     .s = weights_forward(g, kernel), .bias = bias, .relu = relu};
   PERI_TRY(window_forward(&job.v, g, x, 0));
   int status = convolve(&job);
   window_close(&job.v);
@@ -199,9 +177,9 @@ static int conv_backward_input(const peri_window *g, const void *dy, const void 
   for (int64_t phase = 0; phase < g->stride_h * g->stride_w && status == PERI_OK; phase++) {
     int64_t py = phase / g->stride_w, px = phase % g->stride_w;
     convolution job = {.out = (float *)dx + (py * g->w + px) * g->c, .out_image = g->h * g->w * g->c,
-                       .out_row = g->stride_h * g->w * g->c, .out_pixel = g->stride_w * g->c, .outputs = gc,
-                       .weight = kernel, .kw = g->kw, .tap = gc * g->oc, .k_stride = 1, .o_stride = g->oc,
-                       .group = og};
+                       .out_row = g->stride_h * g->w * g->c, .out_pixel = g->stride_w * g->c};
+    job.s = (weights){.from = kernel, .kw = g->kw, .tap = gc * g->oc, .i_stride = 1, .o_stride = g->oc, .group = og,
+                      .outputs = gc};
     job.v = (window){.in = dy, .n = g->n, .h = g->oh, .w = g->ow, .c = g->oc, .step_h = 1, .step_w = 1,
                      .gh = blocks64(g->h - py, g->stride_h), .gw = blocks64(g->w - px, g->stride_w),
                      .groups = g->groups, .gc = og};

@@ -10,7 +10,10 @@
    of which sums into a dkernel of its own; these are added in order of share. Large kernels are also cut
    into row blocks, so that few of them are needed.
 
-   One channel a group (depthwise): vectors run along the channels. */
+   One channel a group (depthwise): vectors run along the channels.
+
+   Behind a max-pool (conv_pool_backward.c asks for it where patches are small), the places are those of
+   whole cells only, and a panel's dy is spread out from the pooled one: g at the winner, 0 elsewhere. */
 #include "kernels/window.h"
 
 enum {
@@ -23,6 +26,8 @@ enum {
 typedef struct gradient {
   window v;
   const float *dy;
+  const uint8_t *winner;        /* of the pooled cells, or NULL: then dy is n, gh, gw, oc */
+  int64_t pool_h, pool_w;       /* 1 without pooling */
   int64_t oc, og;               /* outputs; in a group */
   int64_t depth, weights;       /* rows (taps x channels) of the kernel; its elements */
   int64_t rows, bands, units;   /* output rows of a unit; units of an image; units */
@@ -35,6 +40,7 @@ typedef struct gradient {
 typedef struct unit {
   int64_t rows, places;
   const float *region, *dy;
+  const uint8_t *winner;
   float *tail;             /* room for a copy of dy's last panel: places x WIDE */
   const int64_t *row_runs; /* offset of each output row's pixels */
   int first;               /* the first unit of its share overwrites the sums */
@@ -59,6 +65,26 @@ static void depthwise_unit(const gradient *job, const unit *u, int64_t from, int
     }
 }
 
+/* Columns of the pooled dy, spread out over the places of its cells: places x WIDE. */
+static void spread_panel(const gradient *job, const unit *u, int64_t o, int64_t columns) {
+  const int64_t across = job->v.gw / job->pool_w, cells = u->places / (job->pool_h * job->pool_w);
+  for (int64_t i = 0; i < cells; i++) {
+    float *corner = u->tail + (i / across * job->pool_h * job->v.gw + i % across * job->pool_w) * f32_WIDE;
+    const float *dy = u->dy + i * job->oc + o;
+    const uint8_t *winner = u->winner + i * job->oc + o;
+    for (int64_t j = 0; j < columns; j += PERI_LANES) {
+      typedef uint8_t bytes __attribute__((vector_size(PERI_LANES)));
+      bytes place = {0};
+      memcpy(&place, winner + j, (size_t)min64(PERI_LANES, columns - j));
+      vi won = __builtin_convertvector(place, vi);
+      vi g = vi_of_bits(vf_load_part(dy + j, min64(PERI_LANES, columns - j)));
+      for (int64_t k = 0; k < job->pool_h * job->pool_w; k++)
+        vi_store((int32_t *)(void *)(corner + (k / job->pool_w * job->v.gw + k % job->pool_w) * f32_WIDE + j),
+                 g & (vi)(won == (int32_t)k));
+    }
+  }
+}
+
 /* Rows from..to of the kernel's gradient: row r is (tap, channel), r = tap * gc + channel. */
 static void tile_unit(const gradient *job, const unit *u, int64_t from, int64_t to, float *sums) {
   const window *v = &job->v;
@@ -68,8 +94,9 @@ static void tile_unit(const gradient *job, const unit *u, int64_t from, int64_t 
       t.columns = min64(f32_WIDE, job->og - o);
       t.b = u->dy + g * job->og + o;
       t.b_step = job->oc;
-      if (t.columns % PERI_LANES) {
-        f32_pack_panel_rows(t.b, job->oc, 1, u->places, t.columns, u->tail);
+      if (u->winner || t.columns % PERI_LANES) {
+        if (u->winner) spread_panel(job, u, g * job->og + o, t.columns);
+        else f32_pack_panel_rows(t.b, job->oc, 1, u->places, t.columns, u->tail);
         t.b = u->tail;
         t.b_step = f32_WIDE;
       }
@@ -93,6 +120,13 @@ static void bias_unit(const gradient *job, const unit *u, float *sums) {
   }
 }
 
+static void bias_unit_pooled(const gradient *job, const unit *u, float *sums) {
+  if (u->first) memset(sums, 0, (size_t)job->oc * sizeof(float));
+  for (int64_t i = 0; i < u->places / (job->pool_h * job->pool_w); i++)
+    for (int64_t o = 0; o < job->oc; o++)
+      sums[o] += u->winner[i * job->oc + o] == 255 ? 0 : u->dy[i * job->oc + o];
+}
+
 static int share_run(const gradient *job, int64_t share, int64_t block) {
   const window *v = &job->v;
   int depthwise = v->groups > 1 && v->gc == 1 && job->og == 1;
@@ -109,11 +143,13 @@ static int share_run(const gradient *job, int64_t share, int64_t block) {
     int64_t image = at / job->bands, row = at % job->bands * job->rows;
     unit u = {.rows = min64(job->rows, v->gh - row), .tail = scratch + region, .row_runs = row_runs};
     u.places = u.rows * v->gw;
-    u.dy = job->dy + (image * v->gh + row) * v->gw * job->oc;
+    int64_t cell = (image * v->gh + row) * v->gw / (job->pool_h * job->pool_w);
+    u.dy = job->dy + cell * job->oc;
+    u.winner = job->winner ? job->winner + cell * job->oc : NULL;
     u.region = window_region(v, image, row, u.rows, scratch);
     u.first = at == begin;
     (depthwise ? depthwise_unit : tile_unit)(job, &u, from, to, job->sums + share * job->weights);
-    if (block == 0) bias_unit(job, &u, job->bias_sums + share * job->oc);
+    if (block == 0) (job->winner ? bias_unit_pooled : bias_unit)(job, &u, job->bias_sums + share * job->oc);
   }
   peri_free(row_runs);
   return (int)status;
@@ -140,7 +176,8 @@ static void add_shares(void *context, int64_t r) {
 
 static void gradient_plan(gradient *job) {
   const window *v = &job->v;
-  job->rows = clamp64(UNIT / max64(1, v->gw * job->oc), 1, v->gh);
+  job->rows = max64(1, UNIT / (v->gw * job->oc * job->pool_h)) * job->pool_h;
+  job->rows = min64(job->rows, v->gh);
   job->bands = blocks64(v->gh, job->rows);
   job->units = v->n * job->bands;
   double work = (double)(v->n * v->gh * v->gw) * (double)job->weights;
@@ -163,19 +200,35 @@ static int gradient_run(gradient *job) {
   return status;
 }
 
-static int conv_backward_kernel(const peri_window *g, const void *x, const void *dy, void *dkernel, void *dbias) {
-  gradient job = {.dy = dy, .oc = g->oc, .og = g->oc / g->groups, .dkernel = dkernel, .dbias = dbias};
-  job.depth = g->kh * g->kw * (g->c / g->groups);
-  job.weights = job.depth * g->oc;
-  if (g->n <= 0 || g->oh <= 0 || g->ow <= 0) {
-    memset(dkernel, 0, (size_t)job.weights * sizeof(float));
-    if (dbias) memset(dbias, 0, (size_t)g->oc * sizeof(float));
+/* Over the first gh x gw outputs of each image. */
+static int gradient_over(gradient *job, const peri_window *g, const float *x, int64_t gh, int64_t gw) {
+  job->oc = g->oc;
+  job->og = g->oc / g->groups;
+  job->depth = g->kh * g->kw * (g->c / g->groups);
+  job->weights = job->depth * g->oc;
+  if (g->n <= 0 || gh <= 0 || gw <= 0) {
+    memset(job->dkernel, 0, (size_t)job->weights * sizeof(float));
+    if (job->dbias) memset(job->dbias, 0, (size_t)g->oc * sizeof(float));
     return PERI_OK;
   }
-  PERI_TRY(window_forward(&job.v, g, x, 0));
-  int status = gradient_run(&job);
-  window_close(&job.v);
+  PERI_TRY(window_forward(&job->v, g, x, 0));
+  job->v.gh = gh;
+  job->v.gw = gw;
+  int status = gradient_run(job);
+  window_close(&job->v);
   return status;
+}
+
+static int conv_backward_kernel(const peri_window *g, const void *x, const void *dy, void *dkernel, void *dbias) {
+  gradient job = {.dy = dy, .pool_h = 1, .pool_w = 1, .dkernel = dkernel, .dbias = dbias};
+  return gradient_over(&job, g, x, g->oh, g->ow);
+}
+
+int PERI_ISA_NAME(peri__conv_pool_kernel_dense)(const peri_conv_pool *g, const float *x, const float *dy,
+                                                const uint8_t *winner, float *dkernel, float *dbias) {
+  gradient job = {.dy = dy, .winner = winner, .pool_h = g->pool_h, .pool_w = g->pool_w, .dkernel = dkernel,
+                  .dbias = dbias};
+  return gradient_over(&job, &g->conv, x, g->ph * g->pool_h, g->pw * g->pool_w);
 }
 
 void PERI_ISA_NAME(peri__fill_conv_kernel)(peri_kernels *f32, peri_kernels *f64);

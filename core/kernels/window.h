@@ -138,6 +138,52 @@ static inline const float *window_region(const window *v, int64_t image, int64_t
   return scratch;
 }
 
+/* Weights as panels: for each group, for each f32_WIDE of its outputs, taps x channels x f32_WIDE, zeros on
+   the right. Element (tap, channel i, output o) of group g is
+   from[(ky kw + kx) tap + i i_stride + o o_stride + g group]. */
+typedef struct weights {
+  const float *from;
+  int64_t kw, tap, i_stride, o_stride, group, outputs; /* outputs of a group */
+  int64_t each, depth;                                 /* panels of a group; rows of a panel */
+  const window *v;
+  float *panels;
+} weights;
+
+static inline void weights_pack_panel(void *context, int64_t panel) {
+  const weights *s = context;
+  const window *v = s->v;
+  int64_t g = panel / s->each, o = panel % s->each * f32_WIDE;
+  float *to = s->panels + panel * s->depth * f32_WIDE;
+  const float *from = s->from + g * s->group + o * s->o_stride;
+  for (int64_t i = 0; i < v->y.count; i++)
+    for (int64_t j = 0; j < v->x.count; j++) {
+      f32_pack_panel_rows(from + (v->y.from[i] * s->kw + v->x.from[j]) * s->tap, s->i_stride, s->o_stride, v->gc,
+                          min64(s->outputs - o, f32_WIDE), to);
+      to += v->gc * f32_WIDE;
+    }
+}
+
+static inline int weights_pack(weights *s, const window *v) {
+  s->v = v;
+  s->depth = v->runs * v->len;
+  s->each = blocks64(s->outputs, f32_WIDE);
+  s->panels = peri_alloc((size_t)(v->groups * s->each * s->depth * f32_WIDE) * sizeof(float));
+  if (!s->panels) return PERI_ENOMEM;
+  peri_parallel(v->groups * s->each, weights_pack_panel, s);
+  return PERI_OK;
+}
+
+/* The weights of a convolution's forward pass. */
+static inline weights weights_forward(const peri_window *g, const float *kernel) {
+  int64_t og = g->oc / g->groups;
+  return (weights){.from = kernel, .kw = g->kw, .tap = g->c / g->groups * g->oc, .i_stride = g->oc, .o_stride = 1,
+                   .group = og, .outputs = og};
+}
+
+/* conv_kernel.c: dkernel and dbias of a convolution behind ReLU and pooling, with dy spread out. */
+int PERI_ISA_NAME(peri__conv_pool_kernel_dense)(const peri_conv_pool *g, const float *x, const float *dy,
+                                                const uint8_t *winner, float *dkernel, float *dbias);
+
 /* What a call returns after its pieces: the worst of their statuses, with this thread's message set. */
 static inline int pieces_status(atomic_int *status, const char *what) {
   int worst = atomic_load(status);
