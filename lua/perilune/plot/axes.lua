@@ -203,7 +203,7 @@ local function title_of(figure, ctx, emit)
   local o, up = figure.options, figure.title_offset
   if up > 0 then emit("set tmargin " .. number(up + (o.title and 2.6 or 0.8))) end
   if o.title then
-    emit("set title " .. output.title(o.title, ctx) .. (up > 0 and " offset 0," .. number(up) or ""))
+    emit("set title " .. output.title(o.title, o, ctx) .. (up > 0 and " offset 0," .. number(up) or ""))
   end
 end
 
@@ -220,7 +220,7 @@ local function colors_of(figure, ctx, emit)
     end
   end
   if not scale then return emit "unset colorbox" end
-  emit(color.palette_command("palette", scale))
+  emit(color.palette_command("palette", ctx.mono and "grey" or scale))
   emit(("set cbrange [%s:%s]"):format(number(lo), number(hi)))
   if not bar or ctx.plain then return emit "unset colorbox" end
   emit(("set style line 99 lw 0.8 lc rgb '%s'\nset colorbox border 99"):format(color.frame))

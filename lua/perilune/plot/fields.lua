@@ -28,6 +28,11 @@ local function cells(rows, left, top)
   return lines
 end
 
+-- In a file of shapes, few cells are rectangles with sharp edges; many are an embedded picture.
+local function shapes(rows, most, ctx)
+  return ctx.vector and #rows * #rows[1] <= most and " pixels" or ""
+end
+
 local function levels_of(where, range, lo, hi)
   range = range or {}
   lo, hi = range[1] or lo or 0, range[2] or hi or 1
@@ -86,7 +91,8 @@ function fields.heatmap(figure, matrix, options)
     where = where, tight = true, flipped = true, cells = rows, scale = o.palette, levels = levels,
     colorbar = o.colorbar, x = { 0.5, #rows[1] + 0.5 }, y = { 0.5, #rows + 0.5 },
     draw = function(_, ctx)
-      local element = ctx.block(cells(rows, 1, 1)) .. " using 1:2:3 with image notitle"
+      local element = ("%s using 1:2:3 with image%s notitle"):format(ctx.block(cells(rows, 1, 1)),
+        shapes(rows, 2500, ctx))
       if not o.values then return element end
       local format = type(o.values) == "string" and o.values or "%g"
       return element .. annotations(where, rows, shown or rows, format, o.palette, levels, ctx)
@@ -104,7 +110,9 @@ function fields.image(_, picture, options)
   })
   color.scale(where, o.palette)
   local levels = levels_of(where, o.range, data.picture_range(data.deep_bounds(rows)))
-  local draw = function(_, ctx) return ctx.block(cells(rows, o.left, o.top)) .. " using 1:2:3 with image notitle" end
+  local function draw(_, ctx)
+    return ("%s using 1:2:3 with image%s notitle"):format(ctx.block(cells(rows, o.left, o.top)), shapes(rows, 100, ctx))
+  end
   if coloured then
     local function channel(k)
       return ("(255.0*($%d-(%s))/(%s))"):format(k, number(levels[1]), number(levels[2] - levels[1]))

@@ -1,6 +1,7 @@
 --- Where figures and panels go: files, a string, a window, the terminal. A drawable object has
 --   options.width, options.height   its size in pixels of an ordinary screen
---   compose(ctx)                    the plot commands between `set output` and its end
+--   compose(ctx)                    its plot commands
+--   has(trait)                      whether any of its layers has this field
 -- and takes these methods. ctx is what charts.lua describes.
 -- @module perilune.plot.output
 local args = require "perilune.args"
@@ -38,8 +39,8 @@ function terminals.svg(self)
 end
 
 function terminals.pdf(self)
-  return ("set terminal pdfcairo enhanced size %.4fin,%.4fin font %s fontscale 0.75 linewidth 1 background '#ffffff'")
-    :format(self.options.width / 96, self.options.height / 96, font_of(self))
+  return ("set terminal pdfcairo enhanced size %.4fin,%.4fin font %s fontscale 0.5625 linewidth 1.2"):format(
+    self.options.width / 96, self.options.height / 96, font_of(self))
 end
 
 function terminals.sixel(self, how)
@@ -47,8 +48,10 @@ function terminals.sixel(self, how)
     pixels(self, how.scale or 1), font_of(self))
 end
 
-function terminals.txt(_, how)
-  return ("set terminal dumb enhanced size %d,%d ansi256"):format(how.columns, how.rows)
+-- Without colours, lines have marks of their own; filled cells come as colours in any case (tidy_text).
+function terminals.txt(self, how)
+  return ("set terminal dumb enhanced size %d,%d %s"):format(how.columns, how.rows,
+    (how.color or self:has "tight") and "ansi256" or "mono")
 end
 
 function terminals.window(self, how)
@@ -58,7 +61,8 @@ end
 
 -- The whole script for a format.
 local function script_of(self, format, how)
-  local blocks, ctx = {}, { plain = format == "txt" }
+  local plain = format == "txt"
+  local blocks, ctx = {}, { plain = plain, mono = plain and not how.color, vector = format == "svg" or format == "pdf" }
   function ctx.block(lines)
     local name = ("$data%d"):format(#blocks + 1)
     blocks[#blocks + 1] = ("%s << EOD\n%s\nEOD\n"):format(name, table.concat(lines, "\n"))
@@ -68,13 +72,19 @@ local function script_of(self, format, how)
   return table.concat { "set encoding utf8\n", table.concat(blocks), terminals[format](self, how), "\n", body, "\n" }
 end
 
+-- gnuplot escapes < and & in texts, but XML forbids "]]>" as well. It takes "Name:Bold" for a family's name. And
+-- pixels shall stay squares where a browser would blur them.
+local function tidy_svg(svg)
+  svg = svg:gsub("%]%]>", "]]&gt;"):gsub("<image ", "<image style='image-rendering:pixelated' ")
+  return (svg:gsub('(<%a+ [^<>]-font%-family=)"([^"<>]*)"', function(start, family)
+    local name = family:match "^(.*):Bold$"
+    return ('%s"%s, sans-serif"%s'):format(start, name or family, name and ' font-weight="bold"' or "")
+  end))
+end
+
 local function render(self, format, how)
   local picture = gnuplot.render(script_of(self, format, how or {}))
-  if format == "svg" then -- gnuplot escapes < and &, but XML forbids this, too; and a browser would blur pixels
-    picture = picture:gsub("%]%]>", "]]&gt;")
-    return (picture:gsub("<image ", "<image style='image-rendering:pixelated' "))
-  end
-  return picture
+  return format == "svg" and tidy_svg(picture) or picture
 end
 
 local SHADES = " .:-=+*#%@"
@@ -87,11 +97,12 @@ local function lightness(index)
   return (0.30 * r + 0.59 * g + 0.11 * b) / 5
 end
 
--- gnuplot fills cells with runs of a letter in the cell's colour (and names greys beyond 255). A block means the
--- same; without colours a shade does, dense for light.
+-- gnuplot fills cells with runs of a letter in the cell's colour (and counts the greys from 241 where terminals
+-- count from 232). A block means the same; without colours a shade does, dense for light.
 local function tidy_text(text, colored)
   text = text:gsub("\f", ""):gsub("\27%[38;5;(%d+)m(X*)", function(code, run)
-    local index = math.min(255, tonumber(code))
+    local index = tonumber(code)
+    index = math.min(255, index >= 241 and index - 9 or index)
     if colored then return ("\27[38;5;%dm%s"):format(index, ("█"):rep(#run)) end
     local shade = math.floor(lightness(index) * (#SHADES - 1) + 0.5) + 1
     return SHADES:sub(shade, shade):rep(#run)
@@ -132,7 +143,7 @@ function output:text(options)
   end
   local colored = o.color
   if colored == nil then colored = is_terminal() end
-  return tidy_text(render(self, "txt", { columns = columns, rows = rows }), colored)
+  return tidy_text(render(self, "txt", { columns = columns, rows = rows, color = colored }), colored)
 end
 
 --- The picture as an SVG document.
@@ -230,9 +241,11 @@ function output.mixin(class)
   class.__mime = mime
 end
 
---- A title, in its font.
-function output.title(text, ctx)
-  return ("%s %s font ':Bold,14' %s"):format(quote.string(text), ctx.literal, color.text(ctx, color.ink))
+--- A title, in its font: the figure's, bold and a sixth larger.
+function output.title(text, options, ctx)
+  return ("%s %s font %s %s"):format(quote.string(text), ctx.literal,
+    quote.string(("%s:Bold,%s"):format(options.font, quote.number(options.fontsize * 7 / 6))),
+    color.text(ctx, color.ink))
 end
 
 return output

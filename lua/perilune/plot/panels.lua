@@ -45,11 +45,19 @@ end
 function Panels:compose(ctx)
   local o = self.options
   ctx.literal = "noenhanced"
-  local title = o.title and " title " .. output.title(o.title, ctx) or ""
+  local title = o.title and " title " .. output.title(o.title, o, ctx) or ""
   local parts = { ("set multiplot layout %d,%d%s"):format(o.rows, o.columns, title) }
   for _, figure in ipairs(self.figures) do parts[#parts + 1] = figure:compose(ctx) end
   parts[#parts + 1] = "unset multiplot"
   return table.concat(parts, "\n")
+end
+
+--- Whether any layer of any figure has this trait.
+function Panels:has(trait)
+  for _, figure in ipairs(self.figures) do
+    if figure:has(trait) then return true end
+  end
+  return false
 end
 
 function Panels:__tostring()

@@ -1,0 +1,195 @@
+--- The sink through which anything shows itself. An object's metatable may have
+--
+--     __mime = function(object) return { ["text/plain"] = "...", ["image/svg+xml"] = "..." } end
+--
+-- and display.show(object) hands these forms to the backend: a notebook's or a file's once it registers itself,
+-- else the terminal's, which prints the text. What has no __mime is shown as display.pretty writes it.
+-- @module perilune.display
+local display = {}
+
+local backends = {} -- the last registered is asked
+
+--- Makes a backend the one that shows.
+-- @param backend  { name = "notebook", show = function(forms, object) ... end }; forms are texts by MIME type,
+--   "text/plain" among them
+-- @return a function that takes it away again
+function display.register(backend)
+  if type(backend) ~= "table" or type(backend.show) ~= "function" then
+    error("display.register: wants { name = ..., show = function(forms, object) ... end }", 2)
+  end
+  backends[#backends + 1] = backend
+  return function()
+    for i = #backends, 1, -1 do
+      if backends[i] == backend then return table.remove(backends, i) ~= nil end
+    end
+    return false
+  end
+end
+
+--- Whether something other than the terminal shows.
+function display.has_backend() return backends[1] ~= nil end
+
+local WORDS = {}
+for word in ("and break do else elseif end false for function goto if in local nil not or repeat return then true "
+  .. "until while"):gmatch "%a+" do
+  WORDS[word] = true
+end
+
+local ESCAPES = { ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t", ['"'] = '\\"', ["\\"] = "\\\\" }
+
+-- A string as Lua source on one line, UTF-8 kept readable, long ones cut.
+local function quoted(text, longest)
+  local cut = #text > longest
+  if cut then text = text:sub(1, (utf8.offset(text, 0, longest + 1) or longest + 1) - 1) end
+  local shown = text:gsub('[%c"\\]', function(c) return ESCAPES[c] or ("\\%d"):format(c:byte()) end)
+  return '"' .. shown .. (cut and '"...' or '"')
+end
+
+-- A number as short as can be read back; whole floats keep their point.
+local function number(x)
+  if math.type(x) == "integer" then return ("%d"):format(x) end
+  if x ~= x then return "nan" end
+  if x == math.huge or x == -math.huge then return x > 0 and "inf" or "-inf" end
+  local short = ("%.7g"):format(x)
+  if tonumber(short) ~= x then short = ("%.10g"):format(x) end
+  return short:find "[%.e]" and short or short .. ".0"
+end
+
+local function own_text(value)
+  local meta = getmetatable(value)
+  return type(meta) == "table" and (meta.__tostring or meta.__name) and true or false
+end
+
+-- Keys in an order that people expect: numbers, then names, then the rest.
+local function sorted_keys(t, length)
+  local keys = {}
+  for key in next, t do
+    if not (math.type(key) == "integer" and key >= 1 and key <= length) then keys[#keys + 1] = key end
+  end
+  local rank = { number = 1, string = 2, boolean = 3 }
+  table.sort(keys, function(a, b)
+    local ra, rb = rank[type(a)] or 4, rank[type(b)] or 4
+    if ra ~= rb then return ra < rb end
+    if ra <= 2 then return a < b end
+    return tostring(a) < tostring(b)
+  end)
+  return keys
+end
+
+local write -- below: pieces of a table call it for their parts
+
+local function key_text(key, state, depth)
+  if type(key) == "string" and key:find "^[%a_][%w_]*$" and not WORDS[key] then return key end
+  return "[" .. write(key, state, depth) .. "]"
+end
+
+-- The parts of a table, in order, at most state.items of them.
+local function parts_of(t, state, depth)
+  local parts, length, left = {}, rawlen(t), state.items
+  for i = 1, length do
+    if left == 0 then break end
+    parts[#parts + 1], left = write(rawget(t, i), state, depth + 1), left - 1
+  end
+  local keys = sorted_keys(t, length)
+  local wide, names = 0, {}
+  for i = 1, math.min(#keys, left) do
+    names[i] = key_text(keys[i], state, depth + 1)
+    wide = math.max(wide, utf8.len(names[i]) or #names[i])
+  end
+  for i, name in ipairs(names) do
+    parts[#parts + 1] = { name, write(rawget(t, keys[i]), state, depth + 1) }
+  end
+  local hidden = length + #keys - #parts
+  return parts, wide, hidden
+end
+
+local function flat(parts)
+  local words = {}
+  for i, part in ipairs(parts) do
+    words[i] = type(part) == "table" and part[1] .. " = " .. part[2] or part
+  end
+  return "{ " .. table.concat(words, ", ") .. " }"
+end
+
+-- Short elements of a list share lines, in columns; all else has its own.
+local function stacked(parts, wide, indent, width)
+  local lines, row, widest = {}, nil, 0
+  for _, part in ipairs(parts) do
+    if type(part) == "string" and #part <= 24 then widest = math.max(widest, utf8.len(part) or #part) end
+  end
+  for _, part in ipairs(parts) do
+    local short = type(part) == "string" and #part <= 24
+    if type(part) == "table" then
+      part = part[1] .. (" "):rep(wide - (utf8.len(part[1]) or #part[1])) .. " = " .. part[2]
+    elseif short then
+      part = (" "):rep(widest - (utf8.len(part) or #part)) .. part
+    end
+    if row and short and #indent + #row + #part + 5 <= width then
+      row = row .. ", " .. part
+      lines[#lines] = indent .. "  " .. row
+    else
+      row = short and part or nil
+      lines[#lines + 1] = indent .. "  " .. part
+    end
+  end
+  return "{\n" .. table.concat(lines, ",\n") .. "\n" .. indent .. "}"
+end
+
+local function write_table(t, state, depth)
+  if state.open[t] then return "<cycle>" end
+  if next(t) == nil then return "{}" end
+  if depth >= state.depth then return "{...}" end
+  state.open[t] = true
+  local parts, wide, hidden = parts_of(t, state, depth)
+  state.open[t] = nil
+  if hidden > 0 then parts[#parts + 1] = ("... %d more"):format(hidden) end
+  local line = flat(parts)
+  local indent = ("  "):rep(depth)
+  if not line:find "\n" and (utf8.len(line) or #line) + #indent <= state.width then return line end
+  return stacked(parts, wide, indent, state.width)
+end
+
+function write(value, state, depth)
+  local kind = type(value)
+  if kind == "string" then return quoted(value, state.letters) end
+  if kind == "number" then return number(value) end
+  if kind ~= "table" or own_text(value) then
+    local text = tostring(value)
+    return depth > 0 and text:gsub("\n", "\n" .. ("  "):rep(depth)) or text
+  end
+  return write_table(value, state, depth)
+end
+
+--- A value as a person wants to read it: tables with their keys sorted and aligned, on one line where they fit,
+-- never deeper or longer than asked, cycles marked; what has a __tostring of its own by that.
+-- @param value    anything
+-- @param options  depth (4), width (100), items (60 for each table), letters (200 for each string inside)
+function display.pretty(value, options)
+  options = options or {}
+  local state = {
+    depth = options.depth or 4, width = options.width or 100, items = options.items or 60,
+    letters = options.letters or 200, open = {},
+  }
+  return (write(value, state, 0))
+end
+
+--- The forms of a value, by MIME type; "text/plain" is always there.
+function display.forms(value)
+  local meta = getmetatable(value)
+  local mime = type(value) ~= "string" and type(meta) == "table" and meta.__mime
+  local forms = mime and mime(value) or {}
+  if type(forms) ~= "table" then error("display: __mime wants to return a table of texts by MIME type", 2) end
+  forms["text/plain"] = forms["text/plain"] or display.pretty(value)
+  return forms
+end
+
+--- Shows a value. The terminal is asked for nothing but text, so that no picture is made in vain.
+function display.show(value)
+  local backend = backends[#backends]
+  if backend then return backend.show(display.forms(value), value) end
+  local meta = getmetatable(value)
+  local has_text = type(meta) == "table" and meta.__tostring
+  io.stdout:write(has_text and tostring(value) or display.forms(value)["text/plain"], "\n")
+end
+
+return display
