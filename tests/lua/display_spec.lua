@@ -55,9 +55,54 @@ describe("display.pretty", function()
     assert.equal("{ me }", pretty { setmetatable({}, { __tostring = function() return "me" end }) })
   end)
 
+  it("survives a __tostring that fails", function()
+    local bad = setmetatable({}, { __tostring = function() error "no" end })
+    assert.matches("__tostring failed", pretty(bad))
+    assert.matches("__tostring failed", pretty { bad })
+  end)
+
+  it("says type and shape of a tensor inside a table", function()
+    local tensor = setmetatable({ dtype = "float32", shape = { 2, 3 } }, { __tostring = function() return "[[\n]]" end })
+    assert.equal("{ x = float32 tensor [2, 3] }", pretty { x = tensor })
+    assert.equal("[[\n]]", pretty(tensor))
+  end)
+
+  it("escapes what a terminal would obey, and bytes that are no text", function()
+    assert.equal('"\\27[31m"', pretty "\27[31m")
+    assert.equal('"\\255x"', pretty "\255x")
+  end)
+
+  it("is bounded altogether", function()
+    local wide = {}
+    for i = 1, 50 do
+      wide[i] = {}
+      for j = 1, 50 do
+        wide[i][j] = {}
+        for k = 1, 50 do wide[i][j][k] = k end
+      end
+    end
+    assert.is_true(#pretty(wide) < 50000)
+  end)
+
+  it("colours only when asked, and counts no colours in widths", function()
+    assert.is_nil(pretty({ 1, a = "x" }):find("\27", 1, true))
+    assert.equal("{ \27[36m1\27[0m }", pretty({ 1 }, { color = true }))
+    local value = { 1, 22, 333, 4, name = "x", other = { true } }
+    local coloured = pretty(value, { width = 14, color = true })
+    assert.equal(pretty(value, { width = 14 }), (coloured:gsub("\27%[[%d;]*m", "")))
+  end)
+
   it("does not trip over hidden metatables", function()
     assert.equal("{ 1 }", pretty(setmetatable({ 1 }, { __metatable = "locked" })))
     assert.equal("{ 1 }", pretty(setmetatable({ 1 }, { __metatable = false })))
+  end)
+end)
+
+describe("display.text", function()
+  it("gives strings and numbers as print would", function()
+    assert.equal("a\n\"b\"", display.text "a\n\"b\"")
+    assert.equal(tostring(1 / 3), display.text(1 / 3))
+    assert.equal("{ 1 }", display.text { 1 })
   end)
 end)
 

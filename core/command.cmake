@@ -1,0 +1,14 @@
+# The `perilune` command, and what an installation needs beside the modules.
+add_executable(perilune_command core/main.c core/main_host.c)
+target_link_libraries(perilune_command PRIVATE perilune_options perilune Threads::Threads ${LUA_LINK_LIBRARIES})
+target_include_directories(perilune_command PRIVATE ${LUA_INCLUDE_DIRS})
+target_compile_definitions(perilune_command PRIVATE PERILUNE_VERSION="${PROJECT_VERSION}"
+                           PERILUNE_SOURCE_DIR="${CMAKE_SOURCE_DIR}" PERILUNE_LIBDIR="${CMAKE_INSTALL_LIBDIR}")
+set_target_properties(perilune_command PROPERTIES OUTPUT_NAME perilune RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}
+                      INSTALL_RPATH "\$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+
+install(TARGETS perilune perilune_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY lua/perilune DESTINATION ${CMAKE_INSTALL_DATADIR}/lua/5.4 FILES_MATCHING PATTERN "*.lua")
+configure_file(core/perilune.pc.in perilune.pc @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/perilune.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

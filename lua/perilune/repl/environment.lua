@@ -1,0 +1,117 @@
+--- The variables of a session: what its code sees as globals.
+--
+-- Three kinds live here. Globals are the real ones: `x = 1` at the prompt sets _G.x, and modules see it.
+-- Top-level locals (declared by the rewriting) are raw fields of the environment and never reach _G.
+-- Conveniences (`help`, `who`, `_`, a lazily required `peri`) are raw fields too, but no variables of the
+-- user's, so they are not listed.
+-- @module perilune.repl.environment
+local environment = {}
+environment.__index = environment
+
+-- Global names that exist before the session begins; what comes later is the user's.
+local function names_of(globals)
+  local names = {}
+  for name in pairs(globals) do names[name] = true end
+  return names
+end
+
+--- A new environment over a table of globals.
+-- @param globals  the real globals; _G by default
+function environment.new(globals)
+  globals = globals or _G
+  local self = setmetatable({
+    globals = globals, declared = {}, conveniences = {}, lazy = {}, before = names_of(globals), values = {},
+  }, environment)
+  self.meta = { __index = globals }
+  self:watch()
+  setmetatable(self.values, self.meta)
+  return self
+end
+
+-- Sets what happens to names that are no raw fields: declared ones become fields, others are real globals.
+function environment:watch()
+  local declared, globals, meta, assigned = self.declared, self.globals, self.meta, {}
+  local function index_hiding(_, name)
+    if not assigned[name] then return globals[name] end
+  end
+  meta.__index = globals
+  function meta.__newindex(values, name, value)
+    if not declared[name] then
+      globals[name] = value
+      return
+    end
+    assigned[name] = true
+    -- From now on a declared local that is nil must not show the global of its name. Only then, because
+    -- a function is slower than a table here.
+    if globals[name] ~= nil then meta.__index = index_hiding end
+    rawset(values, name, value)
+  end
+end
+
+--- Makes names variables of the session. A value that such a name has already stays until it is assigned.
+function environment:declare(names)
+  for _, name in ipairs(names) do self.declared[name] = true end
+end
+
+--- Gives the session a convenience; a variable of that name, if declared, stays.
+function environment:provide(name, value)
+  self.conveniences[name] = value
+  if not self.declared[name] then rawset(self.values, name, value) end
+end
+
+--- Gives the session a value that is made when a chunk first names it.
+-- @param make  a function without arguments; when it raises, the session goes without
+function environment:provide_lazily(name, make)
+  self.lazy[name] = make
+end
+
+--- Makes the lazy values that the tokens of a chunk name.
+-- @return a list of messages of those that could not be made
+function environment:need(tokens)
+  local problems = {}
+  for _, token in ipairs(tokens) do
+    local make = token.kind == "name" and self.lazy[token.text]
+    if make then
+      self.lazy[token.text] = nil
+      local ok, value = pcall(make)
+      if ok then
+        self:provide(token.text, value)
+      else
+        self.lazy[token.text] = make
+        problems[#problems + 1] = ("'%s' is not there: %s"):format(token.text, tostring(value))
+      end
+    end
+  end
+  return problems
+end
+
+--- The user's variables, sorted by name: a list of { name, value, kind } with kind "local" or "global".
+function environment:variables()
+  local list = {}
+  for name in pairs(self.declared) do
+    local value = rawget(self.values, name)
+    if value ~= nil then list[#list + 1] = { name = name, value = value, kind = "local" } end
+  end
+  for name, value in pairs(self.globals) do
+    if not self.before[name] and type(name) == "string" then
+      list[#list + 1] = { name = name, value = value, kind = "global" }
+    end
+  end
+  table.sort(list, function(a, b) return a.name < b.name end)
+  return list
+end
+
+--- Forgets the user's variables; what the session began with stays.
+function environment:clear()
+  for name in pairs(self.declared) do
+    self.declared[name] = nil
+    rawset(self.values, name, nil)
+  end
+  for name in pairs(self.globals) do
+    if not self.before[name] then self.globals[name] = nil end
+  end
+  for name, value in pairs(self.conveniences) do rawset(self.values, name, value) end
+  self:watch()
+end
+
+return environment

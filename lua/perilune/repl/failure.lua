@@ -1,0 +1,154 @@
+--- What went wrong, told to a person: the message, the line of source it points at, and a traceback that
+-- ends where the user's own code ends.
+-- @module perilune.repl.failure
+local failure = {}
+
+local SHOWN_FRAMES = 20
+
+-- The place that a message begins with: chunk or file name, and line.
+local function place_of(message)
+  local name, line = message:match("^([^\n]-):(%d+): ")
+  return name, tonumber(line)
+end
+
+local function nth_line(text, n)
+  local at = 1
+  for _ = 2, n do
+    at = text:find("\n", at, true)
+    if not at then return nil end
+    at = at + 1
+  end
+  return text:match("[^\r\n]*", at)
+end
+
+-- Line n of a file, or nil. Long lines are cut: a minified file is no help.
+local function line_of_file(path, n)
+  local file = io.open(path, "r")
+  if not file then return nil end
+  local line
+  for _ = 1, n do
+    line = file:read("L")
+    if not line then break end
+  end
+  file:close()
+  return line and line:gsub("[\r\n]+$", ""):sub(1, 200)
+end
+
+--- The source line that a message points at.
+-- @param message  "NAME:LINE: ..."
+-- @param sources  texts by chunk name
+-- @return the line without white space around it, its number, and the chunk or file name; or nil
+function failure.source_line(message, sources)
+  local name, number = place_of(message)
+  if not name then return nil end
+  local line = sources and sources[name] and nth_line(sources[name], number)
+  if not line and name:find("%.lua$") then line = line_of_file(name, number) end
+  line = line and line:match("^%s*(.-)%s*$")
+  if line and line ~= "" then return line, number, name end
+end
+
+-- One frame as Lua's own traceback words it.
+local function describe_frame(info)
+  local where = info.currentline > 0 and ("%s:%d:"):format(info.short_src, info.currentline) or info.short_src .. ":"
+  if info.what == "main" then return where .. " in main chunk" end
+  if info.what == "C" and not info.name then return where .. " in ?" end
+  if info.name then
+    local kind = info.namewhat ~= "" and info.namewhat or "function"
+    if kind == "global" then kind = "function" end
+    return ("%s in %s '%s'"):format(where, kind, info.name)
+  end
+  return ("%s in function <%s:%d>"):format(where, info.short_src, info.linedefined)
+end
+
+-- How many frames the stack has, this function's caller being the newest. debug.getinfo walks from the top,
+-- so looking at every level of an overflown stack would take minutes: the interval is halved instead.
+local function stack_depth()
+  local low, high = 1, 2
+  while debug.getinfo(high, "l") do low, high = high, high * 2 end
+  while low + 1 < high do
+    local middle = (low + high) // 2
+    if debug.getinfo(middle, "l") then low = middle else high = middle end
+  end
+  return low - 1
+end
+
+-- The frames from `level` to `bottom` (as seen by this function's caller); from the middle of many some are
+-- left out.
+local function frames_between(level, bottom)
+  local frames, half = {}, SHOWN_FRAMES // 2
+  local hidden = bottom - level + 1 - SHOWN_FRAMES
+  level, bottom = level + 1, bottom + 1
+  while level <= bottom do
+    local info = debug.getinfo(level, "Slntf")
+    if not info then break end
+    if info.what ~= "C" or info.name ~= "error" then frames[#frames + 1] = describe_frame(info) end
+    if info.istailcall then frames[#frames + 1] = "(...tail calls...)" end
+    level = level + 1
+    if hidden > 0 and #frames >= half then
+      frames[#frames + 1] = ("... (%d more)"):format(hidden)
+      level, hidden = bottom - half + 1, 0
+    end
+  end
+  return frames
+end
+
+--- An error object as text; anything that is no string is named for what it is.
+function failure.message_of(value)
+  if type(value) == "string" then return value end
+  local meta = debug.getmetatable(value)
+  if type(meta) == "table" and rawget(meta, "__tostring") then
+    local ok, text = pcall(tostring, value)
+    if ok and type(text) == "string" then return text end
+  end
+  if type(value) == "number" then return tostring(value) end
+  return ("(error object is a %s value)"):format(type(value))
+end
+
+--- Calls a function; what it raises comes back as a description.
+-- @param f     the function
+-- @param call  xpcall, or what takes its place
+-- @return table.pack of true and the results, or of false and { status = "error", kind = "raised", value,
+--   message, traceback }
+function failure.protect(f, call, ...)
+  local depth = stack_depth() -- this function's; above it stand `call`, then f
+  return table.pack(call(f, function(value)
+    return {
+      status = "error", kind = "raised", value = value, message = failure.message_of(value),
+      traceback = frames_between(2, stack_depth() - depth - 1),
+    }
+  end, ...))
+end
+
+--- Adds the source line to a description.
+-- @param description  what `protect` gave, or the like; or a bare error object (memory or handler trouble)
+-- @param sources      texts by chunk name
+function failure.describe(description, sources)
+  if type(description) ~= "table" or description.status ~= "error" then
+    description = { status = "error", kind = "raised", value = description, message = failure.message_of(description) }
+  end
+  description.traceback = description.traceback or {}
+  description.line, description.line_number = failure.source_line(description.message, sources)
+  return description
+end
+
+--- A description as lines for a terminal.
+-- @param paint  nil, or a function (text, role) that colours text; roles "error", "dim"
+function failure.text(description, paint)
+  paint = paint or function(text) return text end
+  local lines = { paint(description.message, "error") }
+  if type(description.value) == "table" and lines[1]:find("error object is a table", 1, true) then
+    local ok, shown = pcall(function() return require("perilune.display").text(description.value) end)
+    if ok then lines[1] = lines[1] .. "\n" .. shown end
+  end
+  if description.line then
+    lines[#lines + 1] = ("  %s %s"):format(paint(("%d |"):format(description.line_number), "dim"), description.line)
+  end
+  local frames = description.traceback
+  if #frames > 1 then
+    lines[#lines + 1] = paint("stack traceback:", "dim")
+    for _, frame in ipairs(frames) do lines[#lines + 1] = paint("  " .. frame, "dim") end
+  end
+  return table.concat(lines, "\n")
+end
+
+return failure

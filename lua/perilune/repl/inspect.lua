@@ -1,0 +1,245 @@
+--- help(x): what a value is and how it is used, as text.
+--
+-- Ops and layers carry descriptors in the core (perilune.core.describe); a Lua function's text is the
+-- comment above it in its source; a table or an object lists what it holds.
+-- @module perilune.repl.inspect
+local members = require "perilune.repl.members"
+local lexer = require "perilune.repl.lexer"
+
+local inspect = {}
+
+local OVERVIEW = [[
+Perilune: deep learning at the Lua prompt.
+
+  peri                the library: peri.tensor, peri.zeros, peri.nn, peri.optim, peri.data, peri.plot ...
+  help(x)             what x is; also by name: help "conv2d", help "string.format", help(peri.nn)
+  who()               your variables, with types and shapes
+  reset()             forgets them
+  time(f, ...)        runs f and says how long it took
+  timing(true)        says so after every input
+  _, _1, _2, _3       the last result, and the last three
+
+An expression is printed; a `;` at its end keeps it quiet. A `local` on a line of its own lives on.
+Tab completes names, methods after `:`, and files inside quotes. Ctrl-C stops what runs, Ctrl-D leaves.]]
+
+-- --- descriptors of ops and layers ---
+
+local function descriptor(name)
+  local ok, core = pcall(require, "perilune.core")
+  if not ok or type(core) ~= "table" or type(core.describe) ~= "function" then return nil end
+  local found, result = pcall(core.describe, name)
+  if found and type(result) == "table" then return result end
+end
+
+local function descriptor_text(d)
+  local lines = { d.signature or d.name }
+  if d.doc and d.doc ~= "" then lines[#lines + 1] = d.doc end
+  if d.example and d.example ~= "" then lines[#lines + 1] = "Example:\n  " .. d.example:gsub("\n", "\n  ") end
+  return table.concat(lines, "\n\n")
+end
+
+-- --- names of values ---
+
+-- The name under which a loaded module of the standard library or of ours holds a value: "nn.Conv2D".
+local function name_of(value)
+  local best
+  for module, held in pairs(package.loaded) do
+    if type(held) == "table" and type(module) == "string" then
+      for key, candidate in next, held do
+        if rawequal(candidate, value) and type(key) == "string" then
+          local name = (module == "_G" or module == "perilune" or module == "perilune.core") and key
+            or module:gsub("^perilune%.", "") .. "." .. key
+          if not best or #name < #best or (#name == #best and name < best) then best = name end
+        end
+      end
+    end
+  end
+  return best
+end
+
+-- --- comments above Lua functions ---
+
+local function source_lines(info, session)
+  local text
+  if info.source:sub(1, 1) == "@" then
+    local file = io.open(info.source:sub(2), "r")
+    if not file then return nil end
+    text = file:read("a")
+    file:close()
+  else
+    text = session and session.sources[info.source:sub(2)]
+  end
+  if not text then return nil end
+  local lines = {}
+  for line in (text .. "\n"):gmatch("(.-)\r?\n") do lines[#lines + 1] = line end
+  return lines
+end
+
+-- The comment that ends on the line above `at`, without its dashes.
+local function comment_above(lines, at)
+  local first = at
+  while first > 1 and lines[first - 1]:find("^%s*%-%-") do
+    first = first - 1
+    if lines[first]:find("^%s*%-%-%-") then break end
+  end
+  local comment = {}
+  for i = first, at - 1 do comment[#comment + 1] = lines[i]:gsub("^%s*%-%-%-?%s?", "") end
+  while comment[1] == "" do table.remove(comment, 1) end
+  return comment
+end
+
+local function parameters(f)
+  local info, names = debug.getinfo(f, "u"), {}
+  for i = 1, info.nparams do names[i] = debug.getlocal(f, i) end
+  if info.isvararg then names[#names + 1] = "..." end
+  return table.concat(names, ", ")
+end
+
+--- Signature and comment of a Lua function.
+-- @param f        the function
+-- @param session  where functions typed at the prompt have their source; optional
+-- @return { signature, comment, place }; comment is a list of lines
+function inspect.lua_function(f, session)
+  local info = debug.getinfo(f, "S")
+  local lines = source_lines(info, session)
+  local written = lines and lines[info.linedefined]
+  local name = written and (written:match("function%s+([%w_.:]+)%s*%(") or written:match("([%w_.]+)%s*=%s*function"))
+  return {
+    signature = ("%s(%s)"):format(name or name_of(f) or "function", parameters(f)),
+    comment = written and comment_above(lines, info.linedefined) or {},
+    place = ("%s:%d"):format(info.short_src, info.linedefined),
+  }
+end
+
+-- @param x  text   becomes   x: text
+local function tidy(line)
+  line = line:gsub("^@t?param%s+(%S+)%s*", "  %1: "):gsub("^@t?return%s*", "  returns "):gsub("^@raise%s*", "  raises ")
+  return (line:gsub("^@usage%s*", "Example: "))
+end
+
+local function function_text(f, session)
+  if debug.getinfo(f, "S").what == "C" then
+    local name = name_of(f)
+    local d = name and (descriptor(name) or descriptor(name:match("[^.]+$")))
+    if d then return descriptor_text(d) end
+    return name and ("%s(...)\n\nA function in C."):format(name) or "A function in C without a description."
+  end
+  local known = inspect.lua_function(f, session)
+  local parts = { known.signature }
+  if #known.comment > 0 then
+    local lines = {}
+    for i, line in ipairs(known.comment) do lines[i] = tidy(line) end
+    parts[#parts + 1] = table.concat(lines, "\n")
+  end
+  parts[#parts + 1] = "Defined at " .. known.place
+  return table.concat(parts, "\n\n")
+end
+
+-- --- tables and objects ---
+
+-- The first sentence of what is known of a member, or what kind of thing it is.
+local function one_line(name, value, session)
+  local d = members.callable(value) and descriptor(name)
+  local text
+  if d then
+    text = d.doc
+  elseif type(value) == "function" and debug.getinfo(value, "S").what ~= "C" then
+    text = table.concat(inspect.lua_function(value, session).comment, " ")
+  end
+  text = (text or ""):match("^[^@]*"):match("^%s*(.-)%s*$"):gsub("%s+", " ")
+  text = text:match("^(.-[.:;])%s") or text
+  if text == "" and type(value) ~= "function" and value then text = type(value) end
+  return text
+end
+
+local function members_text(value, session)
+  local names, found, width = {}, members.of(value), 0
+  for name in pairs(found) do
+    if name:sub(1, 1) ~= "_" then
+      names[#names + 1] = name
+      width = math.max(width, math.min(#name, 24))
+    end
+  end
+  table.sort(names)
+  local lines = {}
+  for i, name in ipairs(names) do
+    lines[i] = ("  %-" .. width .. "s  %s"):format(name, one_line(name, found[name], session)):gsub("%s+$", "")
+  end
+  return table.concat(lines, "\n")
+end
+
+local function object_text(value, session)
+  local meta = debug.getmetatable(value)
+  local kind = type(meta) == "table" and rawget(meta, "__name") or type(value)
+  local name = name_of(value)
+  local d = name and descriptor(name:match("[^.]+$"))
+    or type(kind) == "string" and descriptor(kind:match("[^.]+$"))
+  local parts = {}
+  if d then
+    parts[1] = descriptor_text(d)
+  else
+    parts[1] = name and ("%s: a %s"):format(name, kind) or ("A %s"):format(kind)
+  end
+  local call = type(meta) == "table" and rawget(meta, "__call")
+  if not d and type(call) == "function" and debug.getinfo(call, "S").what ~= "C" then
+    parts[#parts + 1] = function_text(call, session)
+  end
+  local listed = members_text(value, session)
+  if listed ~= "" then parts[#parts + 1] = listed end
+  return table.concat(parts, "\n\n")
+end
+
+-- --- by name ---
+
+local function resolve(path, values)
+  local value = values
+  for name in path:gmatch("[^.:]+") do
+    value = members.get(value, name)
+    if value == nil then return nil end
+  end
+  return value
+end
+
+--- Finds what a dotted name stands for: a variable of the session, or something inside the library.
+function inspect.find(session, path)
+  if session then session.environment:need(lexer.tokens(path)) end
+  local value = session and resolve(path, session.environment.values)
+  if value ~= nil then return value end
+  local library = package.loaded["perilune"]
+  if not library then return nil end
+  for _, prefix in ipairs { "", "nn.", "nn.losses.", "optim.", "data.", "plot.", "linalg.", "image." } do
+    value = resolve(prefix .. path, library)
+    if value ~= nil then return value end
+  end
+end
+
+local function named_text(session, path)
+  local d = descriptor(path) or descriptor(path:match("[^.:]+$") or "")
+  if d then return descriptor_text(d) end
+  local value = inspect.find(session, path)
+  if value == nil then return ("Nothing is known as '%s'. help() tells what there is."):format(path) end
+  if type(value) == "function" then return function_text(value, session) end
+  return object_text(value, session)
+end
+
+--- The text of help(...).
+-- @param session  from perilune.repl.evaluate
+-- @param ...      nothing for the overview; a name as a string; or any value
+function inspect.help(session, ...)
+  if select("#", ...) == 0 then return OVERVIEW end
+  local value = ...
+  local kind = type(value)
+  if kind == "string" then
+    if value:find("^[%a_][%w_.:]*$") then return named_text(session, value) end
+    return "A string. Its methods:\n\n" .. members_text(value, session)
+  elseif kind == "function" then
+    return function_text(value, session)
+  elseif kind == "table" or kind == "userdata" then
+    return object_text(value, session)
+  elseif kind == "number" then
+    return ("A number: %s %s"):format(math.type(value), value)
+  end
+  return ("A value of type %s: %s"):format(kind, tostring(value))
+end
+
+return inspect

@@ -1,0 +1,117 @@
+--- The prompt's loop on a terminal or a pipe: reads lines, runs pieces, prints results and errors.
+-- @module perilune.repl.terminal
+local host = require "perilune.repl.host"
+local evaluate = require "perilune.repl.evaluate"
+local failure = require "perilune.repl.failure"
+local commands = require "perilune.repl.commands"
+local display = require "perilune.display"
+local input = require "perilune.repl.input"
+
+local terminal = {}
+
+local PROMPT, CONTINUATION = "> ", ">> "
+
+local Terminal = {}
+Terminal.__index = Terminal
+
+local function wants_colour(options)
+  local off = os.getenv("NO_COLOR")
+  return options.color ~= false and (off == nil or off == "") and os.getenv("TERM") ~= "dumb" and host.isatty(1)
+end
+
+function Terminal:paint(text, role)
+  return self.color and display.paint(text, role) or text
+end
+
+function Terminal:display_options()
+  return { color = self.color, width = host.columns() or 80 }
+end
+
+-- Short values share a line, as print would have them; anything of several lines stands alone.
+function Terminal:print_values(result)
+  local texts, separator, width = {}, "\t", 0
+  for i = 1, result.n do
+    texts[i] = display.text(result[i], self:display_options())
+    width = width + #texts[i]
+    if texts[i]:find("\n", 1, true) or width > 200 then separator = "\n" end
+  end
+  self.output:write(table.concat(texts, separator), "\n")
+end
+
+function Terminal:print_error(description)
+  self.output:flush()
+  if description.message:find("interrupted!?$") then description.traceback = {} end -- where it was says enough
+  local text = failure.text(description, function(part, role) return self:paint(part, role) end)
+  self.errors:write(text, "\n")
+  self.errors:flush()
+end
+
+-- Prints what came of a piece. Printing runs the values' own code (__tostring), so it is guarded too.
+function Terminal:print_result(result)
+  if result.status == "error" then return self:print_error(result) end
+  for _, problem in ipairs(result.problems) do
+    self.errors:write(self:paint(problem, "error"), "\n")
+  end
+  if result.n > 0 and not result.silent then
+    local shown = failure.protect(self.print_values, host.xpcall, self, result)
+    if not shown[1] then self:print_error(failure.describe(shown[2])) end
+  end
+end
+
+--- Runs one piece and prints what comes of it.
+-- @return true when the piece is incomplete and more input is wanted
+function Terminal:feed(code, at_end)
+  local start = host.clock()
+  local result = self.session:run(code)
+  local seconds = host.clock() - start
+  if result.status == "incomplete" then
+    if not at_end then return true end
+    result = failure.describe({ status = "error", message = result.message }, {})
+  end
+  self:print_result(result)
+  if self.session.timing then
+    self.output:write(self:paint(commands.duration(seconds), "dim"), "\n")
+  end
+  self.output:flush()
+  return false
+end
+
+function Terminal:loop()
+  local pending
+  while true do
+    local line, why = self.reader:read(pending and CONTINUATION or PROMPT)
+    if line then
+      pending = pending and pending .. "\n" .. line or line
+      if not self:feed(pending) then
+        self.reader:remember(pending)
+        pending = nil
+      end
+    elseif why == "interrupt" then
+      pending = nil
+    else
+      if pending then self:feed(pending, true) end
+      return
+    end
+  end
+end
+
+--- Reads, runs and shows until the end of input.
+-- @param options  see perilune.repl
+function terminal.run(options)
+  options = options or {}
+  local self = setmetatable({
+    output = options.output or io.stdout, errors = options.errors or io.stderr, color = wants_colour(options),
+  }, Terminal)
+  self.session = evaluate.session { xpcall = host.xpcall }
+  commands.install(self.session, { output = self.output, color = self.color })
+  self.reader = input.open(self, options)
+  if host.isatty(0) then
+    self.output:write(("Perilune %s, %s. help() tells what there is, Ctrl-D leaves.\n"):format(
+      options.version or "", _VERSION))
+  end
+  local ok, message = pcall(self.loop, self)
+  self.reader:close()
+  if not ok then error(message, 0) end
+end
+
+return terminal
