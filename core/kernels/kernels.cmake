@@ -3,8 +3,9 @@
 # An ISA source TOPIC.c defines `void PERI_ISA_NAME(peri__fill_TOPIC)(peri_kernels *f32, peri_kernels *f64)`,
 # which writes its entries over the reference's. Everything else in it is static, or named by
 # PERI_ISA_NAME, so that no code of one set is ever run for another.
-set(isa_sources elementwise reduce rows pool optimiser matmul conv conv_kernel conv_pool conv_pool_backward)
+set(isa_sources elementwise reduce rows norm pool optimiser matmul conv conv_kernel conv_pool conv_pool_backward)
 
+file(GLOB kernel_files CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/core/kernels/*.c) # a new one is noticed
 list(APPEND core_sources core/kernels/dispatch.c core/kernels/reference.c)
 
 set(isa_sets baseline)
@@ -22,7 +23,7 @@ foreach(set IN LISTS isa_sets)
   set(sources "")
   string(APPEND built "PERI_SET(${set})\n")
   foreach(topic IN LISTS isa_sources)
-    if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/core/kernels/${topic}.c)
+    if(${CMAKE_CURRENT_SOURCE_DIR}/core/kernels/${topic}.c IN_LIST kernel_files)
       list(APPEND sources core/kernels/${topic}.c)
       string(APPEND built "PERI_BUILT(${set}, ${topic})\n")
     endif()

@@ -71,6 +71,9 @@ static inline void vf_store_part(float *p, vf v, int64_t count) {
 #endif
 }
 
+static inline vi vi_load_part(const int32_t *p, int64_t count) { return (vi)vf_load_part((const float *)(const void *)p, count); }
+static inline void vi_store_part(int32_t *p, vi v, int64_t count) { vf_store_part((float *)(void *)p, (vf)v, count); }
+
 /* --- integers and bits --- */
 static inline vi vi_of_bits(vf v) { return (vi)v; }
 static inline vf vf_of_bits(vi v) { return (vf)v; }
@@ -86,7 +89,9 @@ static inline vm vm_eq(vf a, vf b) { return _mm512_cmp_ps_mask((__m512)a, (__m51
 static inline vm vm_ne(vf a, vf b) { return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_NEQ_UQ); }
 static inline vm vm_and(vm a, vm b) { return (vm)(a & b); }
 static inline vm vm_or(vm a, vm b) { return (vm)(a | b); }
+static inline vm vm_not(vm a) { return (vm)~a; }
 static inline int vm_any(vm m) { return m != 0; }
+static inline vm vm_same(vi a, vi b) { return _mm512_cmpeq_epi32_mask((__m512i)a, (__m512i)b); }
 static inline vf vf_select(vm m, vf a, vf b) { return (vf)_mm512_mask_blend_ps(m, (__m512)b, (__m512)a); }
 static inline vi vi_select(vm m, vi a, vi b) {
   return (vi)_mm512_mask_blend_epi32(m, (__m512i)b, (__m512i)a);
@@ -99,6 +104,8 @@ static inline vm vm_eq(vf a, vf b) { return (vm)(a == b); }
 static inline vm vm_ne(vf a, vf b) { return (vm)(a != b); }
 static inline vm vm_and(vm a, vm b) { return a & b; }
 static inline vm vm_or(vm a, vm b) { return a | b; }
+static inline vm vm_not(vm a) { return ~a; }
+static inline vm vm_same(vi a, vi b) { return (vm)(a == b); }
 static inline vi vi_select(vm m, vi a, vi b) { return (m & a) | (~m & b); }
 #if PERI_ISA_avx2
 static inline int vm_any(vm m) { return _mm256_movemask_ps((__m256)m) != 0; }

@@ -1,0 +1,63 @@
+/* check_kernels.c - perilune-check: every kernel of every instruction set this machine has, held
+   against the naive reference; with --bench, timed as well.
+
+     perilune-check [--isa NAME] [--seed N] [--verbose] [--bench]
+
+   Exit status 0: all agree; 1: some do not (each is printed); 2: bad usage or no memory. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/threads.h"
+#include "check_kernels/check.h"
+
+static const char *const sets[] = {"baseline", "avx2", "avx512"};
+
+static void check_set_of(const char *isa, peri_dtype type, uint64_t seed) {
+  check_type = type;
+  check_reference = peri_kernels_for_isa("reference", type);
+  check_fast = peri_kernels_for_isa(isa, type);
+  check_seed(seed);
+  check_elementwise();
+  check_reduce();
+  check_rows();
+  check_matmul();
+  check_windows();
+  check_optimisers();
+}
+
+static int check_all(const char *only, uint64_t seed) {
+  int checked = 0;
+  for (size_t s = 0; s < sizeof sets / sizeof *sets; s++) {
+    if (only && strcmp(only, sets[s]) != 0) continue;
+    if (!peri_kernels_for_isa(sets[s], PERI_F32)) {
+      printf("%s: not on this machine\n", sets[s]);
+      continue;
+    }
+    int before = check_failures;
+    check_set_of(sets[s], PERI_F32, seed);
+    check_set_of(sets[s], PERI_F64, seed);
+    printf("%s: %s\n", sets[s], check_failures == before ? "agrees with the reference" : "DIFFERS");
+    checked++;
+  }
+  peri_threads_stop();
+  if (check_failures) printf("%d mismatches\n", check_failures);
+  return check_failures ? 1 : only && !checked ? 2 : 0;
+}
+
+int main(int argc, char **argv) {
+  const char *only = NULL;
+  uint64_t seed = 1;
+  int bench = 0;
+  for (int i = 1; i < argc; i++) {
+    if (strcmp(argv[i], "--isa") == 0 && i + 1 < argc) only = argv[++i];
+    else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc) seed = strtoull(argv[++i], NULL, 10);
+    else if (strcmp(argv[i], "--verbose") == 0) check_verbose = 1;
+    else if (strcmp(argv[i], "--bench") == 0) bench = 1;
+    else {
+      fprintf(stderr, "usage: perilune-check [--isa baseline|avx2|avx512] [--seed N] [--verbose] [--bench]\n");
+      return 2;
+    }
+  }
+  return bench ? check_bench(only) : check_all(only, seed);
+}
