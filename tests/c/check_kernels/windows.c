@@ -61,7 +61,7 @@ static void run_conv_kernel(const peri_kernels *k, check_case *c) {
                                       c->size[0] ? c->out[1].data : NULL);
 }
 
-static double tolerance(int64_t terms) { return 1e-6 * sqrt((double)terms + 1); }
+static double tolerance(int64_t terms) { return 2e-6 * sqrt((double)terms + 1); }
 
 static void check_conv(const peri_window *g, int options) {
   check_case c;
