@@ -244,6 +244,7 @@ describe("data", function()
     fails("classes has 2 names, but there is a label 5", plot.images, { picture(4) },
       { labels = { 5 }, classes = { "a", "b" } })
     fails("a history with at least one epoch", plot.history, {})
+    fails("the history has no epoch yet", plot.history, { epoch = {}, loss = {} })
     fails("no run measured 'auc'", plot.history, history(3), { metrics = { "auc" } })
     fails("is not below", function() plot.lines({ 1, 2 }):xrange(3, 1):svg() end)
     fails("above zero", function() plot.lines({ 1, 2 }, { logy = true, yrange = { -1, 3 } }):svg() end)

@@ -123,6 +123,7 @@ end
 local function ticks_of(figure, axis, lo, hi, is_log, ctx)
   local ticks = figure.options[axis .. "ticks"]
   if ticks == nil then ticks = figure[axis .. "ticks_from_data"] end
+  if ticks == nil and figure:has "bare" then ticks = false end
   local where, set = "fig:" .. axis .. "ticks", "set " .. axis .. "tics "
   if ticks == false then return "unset " .. axis .. "tics" end
   local plainly = "noenhanced" .. lean(figure, axis, ticks)
@@ -258,10 +259,6 @@ function axes.commands(figure, ctx)
   local o = figure.options
   emit "reset\nset format '%h'"
   frame_of(figure, ctx, emit)
-  if figure:has "bare" then
-    if o.xticks == nil then o.xticks = false end
-    if o.yticks == nil then o.yticks = false end
-  end
   axis_commands(figure, "x", ctx, emit)
   axis_commands(figure, "y", ctx, emit)
   if figure:is_3d() then

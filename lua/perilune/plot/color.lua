@@ -1,22 +1,23 @@
---- Colours: the series' palette, told apart by people with any colour vision and in grey print, and the scales
--- of heat maps, computed in Oklch (Ottosson, 2020) so that equal steps of value look like equal steps of light.
+--- Colours: the series' palette, told apart with any colour vision (two of them differ by a CIELAB distance of 15 at
+-- least, also as protanopes, deuteranopes and tritanopes see them, after Machado et al. 2009), and the scales of
+-- heat maps, computed in Oklch (Ottosson, 2020) so that equal steps of value look like equal steps of light.
 -- @module perilune.plot.color
 local data = require "perilune.plot.data"
 
 local color = {}
 
 --- Colours of the 1st, 2nd, ... series.
-color.series = { "#2f6fb7", "#e0771b", "#149a83", "#c2386b", "#8a63c9", "#d3a70a", "#58b4e0", "#6f7683" }
+color.series = { "#2f6fb7", "#e0771b", "#1aa88c", "#b02458", "#4a2f8f", "#ecc224", "#86cdf2", "#6b7280" }
 
 --- Names that a person may write.
 color.names = {
-  blue = "#2f6fb7", orange = "#e0771b", green = "#149a83", red = "#c2386b", purple = "#8a63c9",
-  gold = "#d3a70a", sky = "#58b4e0", grey = "#6f7683", gray = "#6f7683", black = "#1d2230", white = "#ffffff",
+  blue = "#2f6fb7", orange = "#e0771b", green = "#1aa88c", red = "#b02458", purple = "#4a2f8f",
+  gold = "#ecc224", sky = "#86cdf2", grey = "#6b7280", gray = "#6b7280", black = "#1d2230", white = "#ffffff",
 }
 
 --- What is not data: words, frames, grid.
 color.ink, color.soft_ink, color.frame, color.grid = "#1d2230", "#414857", "#8b92a0", "#e4e7ed"
-color.right, color.wrong = "#414857", "#c2386b"
+color.right, color.wrong = "#414857", "#b02458"
 
 --- The colour that a person asked for, or the series' own.
 function color.resolve(where, value, index)

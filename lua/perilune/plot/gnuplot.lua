@@ -82,7 +82,7 @@ function gnuplot.run(script, how)
   write(source, script, source)
   -- A window's process would keep our end of a pipe open for as long as the window lives.
   local window = how and how.window
-  local command = ('"${PERILUNE_GNUPLOT:-gnuplot}" -d %s %s </dev/null 2>%s%s'):format(
+  local command = ('exec "${PERILUNE_GNUPLOT:-gnuplot}" -d %s %s </dev/null 2>%s%s'):format(
     window and "-persist" or "", source, complaints, window and " >/dev/null" or "")
   local pipe <close> = assert(io.popen(command, "r"))
   local output = pipe:read "a"

@@ -25,6 +25,7 @@ local function runs_of(where, given)
   if is_history(given) then return { { history = given } } end
   local runs = {}
   if type(given) == "table" then
+    if type(given.epoch or given.loss) == "table" then data.fail(where, "the history has no epoch yet") end
     for key, history in pairs(given) do
       if not is_history(history) then
         data.fail(where, "'%s' is no history with at least one epoch, such as { loss = { 0.5, 0.3 } }", tostring(key))
