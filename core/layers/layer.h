@@ -30,6 +30,8 @@ typedef struct peri_layer {
   int64_t references;
   const struct peri_layer_type *type;
   char *name;                      /* "conv2d_1"; never NULL */
+  bool named;                      /* the name was chosen by the person */
+  peri_dtype dtype;                /* of the weights: float32, or float64 when built so */
   bool trainable;
   bool built;
   peri_value arg[PERI_MAX_ARGS];   /* the configuration, in the signature's order; strings owned */
@@ -38,7 +40,6 @@ typedef struct peri_layer {
   peri_weight weight[PERI_MAX_WEIGHTS];
   int children;                    /* containers only */
   struct peri_layer **child;
-  void *plan;                      /* sequential.c: which runs of children have a fused op */
 } peri_layer;
 
 typedef struct peri_layer_type {
@@ -49,7 +50,7 @@ typedef struct peri_layer_type {
   const char *keras;      /* Keras' class name, or NULL when Keras has none */
   /* Checks l->in, sets l->out and adds the weights. */
   int (*build)(peri_layer *l);
-  /* One batch: x is n followed by l->in. */
+  /* One batch: x is n followed by l->in. NULL in the type of layers written in Lua. */
   int (*forward)(peri_layer *l, peri_tensor **out, peri_tensor *x, bool training);
 } peri_layer_type;
 
@@ -64,6 +65,9 @@ void peri_layer_release(peri_layer *l);
 int peri_layer_add(peri_layer *container, peri_layer *child);
 int peri_layer_build(peri_layer *l, const peri_shape *in);     /* again with the same shape: nothing; another: PERI_ESHAPE */
 int peri_layer_forward(peri_layer *l, peri_tensor **out, peri_tensor *x, bool training); /* builds when needed; prefixes errors with the layer's path */
+
+int peri_layer_set_trainable(peri_layer *l, bool trainable); /* and all layers inside */
+void peri_layer_set_dtype(peri_layer *l, peri_dtype dtype);  /* before it is built */
 
 /* For build: adds a weight of a shape, filled by an initialiser (initialise.c), with
    fans as Keras counts them (receptive field times in, times out). */

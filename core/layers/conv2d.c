@@ -1,0 +1,115 @@
+/* conv2d.c - convolution layers: Conv2D, kernel (h, w, in / groups, filters), and DepthwiseConv2D, which gives
+   each channel its own filters, kernel (h, w, in, multiplier). */
+#include <math.h>
+
+#include "layers/conv2d.h"
+#include "ops/window.h"
+
+enum { FILTERS, KERNEL, STRIDE, PADDING, DILATION, GROUPS, ACTIVATION, USE_BIAS, KERNEL_INIT, BIAS_INIT };
+
+/* The output's height and width, by the op's own geometry on a stand-in for the images. */
+static int output_size(peri_layer *l, int64_t filters, int first) {
+  const peri_value *a = l->arg + first;
+  peri_tensor image = {.ndim = 4, .shape = {1, l->in.at[0], l->in.at[1], l->in.at[2]}};
+  peri_window g;
+  PERI_TRY(peri__window(&g, l->type->name, &image, a[0].ints.at[0], a[0].ints.at[1], filters, &a[1], a[2].integer, &a[3], 1));
+  l->out = (peri_shape){3, {g.oh, g.ow, filters}};
+  return PERI_OK;
+}
+
+static int build(peri_layer *l) {
+  const peri_value *a = l->arg;
+  PERI_TRY(peri__want_input(l, 3, "images (H, W, C)"));
+  int64_t filters = a[FILTERS].integer, groups = a[GROUPS].integer, channels = l->in.at[2];
+  if (filters < 1) return peri_fail(PERI_EARG, "Conv2D: filters must be at least 1, got %lld", (long long)filters);
+  if (groups < 1 || channels % groups || filters % groups) {
+    return peri_fail(PERI_EARG, "Conv2D: groups = %lld must divide both the %lld input channels and the %lld filters",
+                     (long long)groups, (long long)channels, (long long)filters);
+  }
+  PERI_TRY(output_size(l, filters, KERNEL));
+  int64_t shape[4] = {a[KERNEL].ints.at[0], a[KERNEL].ints.at[1], channels / groups, filters};
+  PERI_TRY(peri_layer_weight(l, "kernel", 4, shape, peri__layer_choice(l, KERNEL_INIT), false));
+  if (!a[USE_BIAS].boolean) return PERI_OK;
+  return peri_layer_weight(l, "bias", 1, &filters, peri__layer_choice(l, BIAS_INIT), false);
+}
+
+static peri_tensor *bias_of(const peri_layer *l) { return l->weights > 1 ? l->weight[1].tensor : NULL; }
+
+static int forward(peri_layer *l, peri_tensor **out, peri_tensor *x, bool training) {
+  (void)training;
+  const peri_value *a = l->arg;
+  bool relu = a[ACTIVATION].integer == PERI_RELU; /* clamped by the convolution itself */
+  peri_tensor *y;
+  PERI_TRY(PERI_CALL(&y, peri_op_conv2d, PERI_T(x), PERI_T(l->weight[0].tensor), PERI_T(bias_of(l)), a[STRIDE], a[PADDING],
+                     a[DILATION], a[GROUPS], PERI_B(relu)));
+  return peri__activate(out, y, relu ? PERI_LINEAR : a[ACTIVATION].integer, NAN);
+}
+
+bool peri__conv2d_rectifies(const peri_layer *l) {
+  return l->type == &peri_layer_Conv2D && l->arg[ACTIVATION].integer == PERI_RELU;
+}
+bool peri__conv2d_linear(const peri_layer *l) {
+  return l->type == &peri_layer_Conv2D && l->arg[ACTIVATION].integer == PERI_LINEAR;
+}
+
+int peri__conv2d_pool_forward(peri_layer *l, peri_value pool, peri_tensor **out, peri_tensor *x) {
+  const peri_value *a = l->arg;
+  int count = PERI_CALL(out, peri_op_conv2d_pool, PERI_T(x), PERI_T(l->weight[0].tensor), PERI_T(bias_of(l)), a[STRIDE],
+                        a[PADDING], a[DILATION], a[GROUPS], pool);
+  return count < 0 ? count : PERI_OK;
+}
+
+const peri_layer_type peri_layer_Conv2D = {
+    .name = "Conv2D",
+    .signature = "filters: int, kernel/kernel_size: pair, stride/strides: pair = 1, padding: valid|same = valid, "
+                 "dilation/dilation_rate: pair = 1, groups: int = 1, activation: " PERI_ACTIVATIONS " = linear, "
+                 "use_bias/bias: bool = true, kernel_initializer: " PERI_INITIALISERS " = glorot_uniform, "
+                 "bias_initializer: " PERI_INITIALISERS " = zeros",
+    .doc = "Filters that slide over images: (N, H, W, C) -> (N, H', W', filters). \"same\" pads so that H' = ceil(H / stride).",
+    .example = "{4, kernel = 3, stride = 2, padding = \"same\", activation = \"relu\"} on 6, 5, 2",
+    .keras = "Conv2D",
+    .build = build,
+    .forward = forward};
+
+/* --- depthwise: a convolution with as many groups as channels --- */
+
+enum { D_KERNEL, D_STRIDE, D_PADDING, D_DILATION, D_MULTIPLIER, D_ACTIVATION, D_USE_BIAS, D_KERNEL_INIT, D_BIAS_INIT };
+
+static int depthwise_build(peri_layer *l) {
+  const peri_value *a = l->arg;
+  PERI_TRY(peri__want_input(l, 3, "images (H, W, C)"));
+  int64_t channels = l->in.at[2], multiplier = a[D_MULTIPLIER].integer, filters = channels * multiplier;
+  if (multiplier < 1) return peri_fail(PERI_EARG, "DepthwiseConv2D: depth_multiplier must be at least 1, got %lld", (long long)multiplier);
+  PERI_TRY(output_size(l, filters, D_KERNEL));
+  int64_t shape[4] = {a[D_KERNEL].ints.at[0], a[D_KERNEL].ints.at[1], channels, multiplier};
+  PERI_TRY(peri_layer_weight(l, "kernel", 4, shape, peri__layer_choice(l, D_KERNEL_INIT), false));
+  if (!a[D_USE_BIAS].boolean) return PERI_OK;
+  return peri_layer_weight(l, "bias", 1, &filters, peri__layer_choice(l, D_BIAS_INIT), false);
+}
+
+/* (h, w, in, multiplier) is, as it lies in memory, (h, w, 1, in multiplier): a kernel of `in` groups. */
+static int depthwise_forward(peri_layer *l, peri_tensor **out, peri_tensor *x, bool training) {
+  (void)training;
+  const peri_value *a = l->arg;
+  const peri_tensor *kernel = l->weight[0].tensor;
+  peri_value shape = {.given = true, .ints = {4, {kernel->shape[0], kernel->shape[1], 1, kernel->shape[2] * kernel->shape[3]}}};
+  bool relu = a[D_ACTIVATION].integer == PERI_RELU;
+  peri_tensor *grouped, *y;
+  PERI_TRY(PERI_CALL(&grouped, peri_op_reshape, PERI_T(l->weight[0].tensor), shape));
+  int status = PERI_CALL(&y, peri_op_conv2d, PERI_T(x), PERI_T(grouped), PERI_T(bias_of(l)), a[D_STRIDE], a[D_PADDING],
+                         a[D_DILATION], PERI_I(l->in.at[2]), PERI_B(relu));
+  peri_tensor_release(grouped);
+  return status < 0 ? status : peri__activate(out, y, relu ? PERI_LINEAR : a[D_ACTIVATION].integer, NAN);
+}
+
+const peri_layer_type peri_layer_DepthwiseConv2D = {
+    .name = "DepthwiseConv2D",
+    .signature = "kernel/kernel_size: pair, stride/strides: pair = 1, padding: valid|same = valid, "
+                 "dilation/dilation_rate: pair = 1, depth_multiplier: int = 1, activation: " PERI_ACTIVATIONS " = linear, "
+                 "use_bias/bias: bool = true, kernel_initializer/depthwise_initializer: " PERI_INITIALISERS " = glorot_uniform, "
+                 "bias_initializer: " PERI_INITIALISERS " = zeros",
+    .doc = "Convolves each channel with its own filters: (N, H, W, C) -> (N, H', W', C depth_multiplier).",
+    .example = "{3, depth_multiplier = 2, padding = \"same\"} on 5, 5, 2",
+    .keras = "DepthwiseConv2D",
+    .build = depthwise_build,
+    .forward = depthwise_forward};

@@ -1,0 +1,36 @@
+/* layers.h - the descriptors of all layers, and what their files share. */
+#ifndef PERI_LAYERS_H
+#define PERI_LAYERS_H
+
+#include "layers/layer.h"
+
+#define PERI_LAYER(name) extern const peri_layer_type peri_layer_##name;
+#include "layers/layers.def"
+
+/* The choices of an `activation` parameter, in the order of peri_activation. */
+#define PERI_ACTIVATIONS "linear|relu|leaky_relu|elu|gelu|silu|sigmoid|tanh|softplus|softmax"
+typedef enum peri_activation {
+  PERI_LINEAR, PERI_RELU, PERI_LEAKY_RELU, PERI_ELU, PERI_GELU, PERI_SILU, PERI_SIGMOID, PERI_TANH, PERI_SOFTPLUS, PERI_SOFTMAX
+} peri_activation;
+
+/* Applies an activation; takes over x. `parameter` is the slope of leaky_relu or elu's alpha; NAN: the op's default. */
+int peri__activate(peri_tensor **out, peri_tensor *x, int64_t activation, double parameter);
+
+/* Initialisers as a parameter: their names, from initialise.c. */
+#define PERI_INITIALISERS                                                                          \
+  "zeros|ones|glorot_uniform|glorot_normal|he_uniform|he_normal|lecun_uniform|lecun_normal|"       \
+  "orthogonal|truncated_normal|random_normal|random_uniform"
+
+/* The text of a choice argument of a layer: its initialiser's name. */
+const char *peri__layer_choice(const peri_layer *l, int argument);
+
+/* l->in must have `ndim` sizes; the message says what the layer wants. */
+int peri__want_input(const peri_layer *l, int ndim, const char *what);
+
+/* A pass of x through a container's children from..to - 1, with the runs that have a fused op as one call (sequential.c). */
+int peri__sequential_run(peri_layer *l, int from, int to, peri_tensor **out, peri_tensor *x, bool training);
+
+/* False when a layer, or one inside it, is written in Lua: then the loop over them is Lua's. */
+bool peri_layer_in_c(const peri_layer *l);
+
+#endif
