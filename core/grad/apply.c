@@ -84,7 +84,7 @@ static int join_graph(peri_call *c, const peri_signature *s) {
   memset(c->aux, 0, sizeof c->aux); /* the node's now */
   int status = PERI_OK;
   for (int i = 0; i < c->outs && status >= 0; i++) {
-    if (!peri_dtype_floating(c->out[i]->dtype)) continue;
+    if (!peri_dtype_floating(c->out[i]->dtype) || c->op->constant_outs >> i & 1U) continue;
     peri_meta *meta = peri_alloc_zeroed(sizeof *meta);
     if (!meta) {
       status = PERI_ENOMEM;

@@ -108,6 +108,7 @@ typedef struct peri_op {
   int (*backward)(peri_call *c, peri_tensor *const *grad_out, peri_tensor **grad_in);
   int outs;           /* the most results it gives; 0 means 1 */
   unsigned keep_args; /* bit k: backward reads the elements of tensor argument k; otherwise only its shape is kept */
+  unsigned constant_outs; /* bit k: no gradient flows through output k */
   unsigned keep_outs; /* bit k: backward reads the elements of output k */
   unsigned flags;
 } peri_op;

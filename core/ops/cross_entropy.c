@@ -92,6 +92,6 @@ const peri_op peri_op_cross_entropy = {
     .doc = "One loss a row of logits (..., classes): target is a label a row (int64, from 0) or a row of probabilities "
            "(the logits' shape). No gradient goes to the target.",
     .example = "randn(3, 4), tensor({0, 3, 1}, 'int64'); randn(3, 4), tensor({0, 3, 1}, 'int64'), 0.1; "
-               "randn(2, 3), rand(2, 3):detach(), 0.1",
+               "randn(2, 3), constant(rand(2, 3)), 0.1",
     .forward = forward,
     .backward = backward};

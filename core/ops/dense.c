@@ -85,7 +85,7 @@ const peri_op peri_op_dense = {
     .name = "dense",
     .signature = "x: tensor, kernel: tensor, bias: tensor?, relu: bool = false",
     .doc = "x (..., in) times a kernel (in, out), plus an optional bias (out); with relu = true clamped at 0 in the same pass.",
-    .example = "randn(3, 4), randn(4, 2), randn(2); randn(2, 3, 4), randn(4, 2), {relu = true}; randn(2, 5), randn(3, 5):T",
+    .example = "randn(3, 4), randn(4, 2), randn(2); randn(2, 3, 4), randn(4, 2), {relu = true}; randn(2, 5), randn(3, 5).T",
     .forward = forward,
     .backward = backward,
     .keep_args = 1 << X | 1 << KERNEL,

@@ -20,7 +20,7 @@ const peri_op peri_op_reshape = {
     .signature = "x: tensor, shape: shape",
     .doc = "The same elements in another shape; one size may be -1 and follows from the others. A view where the "
            "strides allow it, else a copy.",
-    .example = "randn(2, 6), {3, -1}; randn(4, 3):T, {2, 6}",
+    .example = "randn(2, 6), {3, -1}; randn(4, 3).T, {2, 6}",
     .forward = reshape_forward,
     .backward = reshape_backward};
 

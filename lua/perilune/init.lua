@@ -43,14 +43,6 @@ function peri.is_tensor(x)
   return type(meta) == "table" and meta.__name == "perilune.Tensor"
 end
 
-local methods = core.tensor_methods
-peri.tensor_methods = nil
-
---- Calls f for each element in turn and keeps what it returns; in place, for clarity rather than speed.
-function methods.apply(t, f)
-  local flat = t:reshape(-1)
-  for i = 1, #flat do flat[i] = f(flat[i]) end
-  return flat:reshape(t.shape)
-end
+for name, value in pairs(require "perilune.tensor") do peri[name] = value end
 
 return peri

@@ -185,10 +185,10 @@ def choosing(draw):
         yield case(f"gather_{suffix}", "gather", lambda x, index, a=axis: torch.gather(x, a, index),
                    {"x": x, "index": index}, {"axis": axis}, positions=("index",))
     order = np.stack([d.rng.permutation(4)[:2] for _ in range(3)]).astype(np.int64)
-    yield case("scatter", "scatter", lambda x, index, src: torch.scatter(x, 1, index, src),
-               {"x": x, "index": order, "src": d.normal(3, 2)}, {"axis": 1}, positions=("index",))
-    yield case("scatter_add", "scatter_add", lambda x, index, src: torch.scatter_add(x, 0, index, src),
-               {"x": x, "index": d.integers(3, 5, 4), "src": d.normal(5, 4)}, {"axis": 0}, positions=("index",))
+    yield case("scatter", "scatter", lambda x, index, values: torch.scatter(x, 1, index, values),
+               {"x": x, "index": order, "values": d.normal(3, 2)}, {"axis": 1}, positions=("index",))
+    yield case("scatter_add", "scatter_add", lambda x, index, values: torch.scatter_add(x, 0, index, values),
+               {"x": x, "index": d.integers(3, 5, 4), "values": d.normal(5, 4)}, {"axis": 0}, positions=("index",))
     index = np.array([2, 0, 2, 1])
     yield case("index_select", "index_select", lambda x, index: torch.index_select(x, 0, index),
                {"x": x, "index": index}, {"axis": 0}, positions=("index",))
