@@ -36,6 +36,10 @@ int peri_lua_apply(lua_State *L, const peri_op *op, int args, const peri_value *
 int peri_lua_shape(lua_State *L, int index, int64_t shape[PERI_MAX_DIMS]);
 void peri_lua_push_shape(lua_State *L, int ndim, const int64_t *shape);
 
+/* Pushes a sorted list of the keys of the table at `index`, which must be strings, so that the same table
+   gives the same file; raises an error that begins with `what` (format.c). */
+void peri_lua_push_keys(lua_State *L, int index, const char *what);
+
 /* Runs a full collection when off-heap memory has grown enough since the last (gc.c). Called when a box is made. */
 void peri_lua_collect(lua_State *L);
 

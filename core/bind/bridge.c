@@ -9,6 +9,7 @@ static const peri_lua_bridge bridge = {
     .test_tensor = peri_lua_test_tensor,
     .shape = peri_lua_shape,
     .push_shape = peri_lua_push_shape,
+    .push_keys = peri_lua_push_keys,
     .collect = peri_lua_collect,
     .arguments = peri_lua_arguments,
 };

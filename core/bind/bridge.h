@@ -19,6 +19,7 @@ typedef struct peri_lua_bridge {
   peri_tensor *(*test_tensor)(lua_State *L, int index);
   int (*shape)(lua_State *L, int index, int64_t shape[PERI_MAX_DIMS]);
   void (*push_shape)(lua_State *L, int ndim, const int64_t *shape);
+  void (*push_keys)(lua_State *L, int index, const char *what);
   void (*collect)(lua_State *L);
   void (*arguments)(lua_State *L, const char *what, const peri_signature *s, int first, peri_value *arg);
 } peri_lua_bridge;

@@ -48,9 +48,9 @@ static void push_texts(lua_State *L, const peri_named *list) {
   }
 }
 
-/* Pushes a sorted list of the keys of the table at `index`, so that the same table gives the same file. */
-static void push_keys(lua_State *L, int index, const char *what) {
+void peri_lua_push_keys(lua_State *L, int index, const char *what) {
   lua_Integer count = 0;
+  index = lua_absindex(L, index);
   lua_newtable(L);
   lua_pushnil(L);
   while (lua_next(L, index)) {
@@ -79,7 +79,7 @@ static const char *push_name(lua_State *L, lua_Integer i, const char *what) {
 
 static void read_tensors(lua_State *L, int index, const char *what, peri_named *list) {
   luaL_checktype(L, index, LUA_TTABLE);
-  push_keys(L, index, what);
+  peri_lua_push_keys(L, index, what);
   lua_Integer count = luaL_len(L, -1);
   for (lua_Integer i = 1; i <= count; i++) {
     const char *name = push_name(L, i, what);
@@ -95,7 +95,7 @@ static void read_tensors(lua_State *L, int index, const char *what, peri_named *
 static void read_texts(lua_State *L, int index, const char *what, peri_named *list) {
   if (lua_isnoneornil(L, index)) return;
   luaL_checktype(L, index, LUA_TTABLE);
-  push_keys(L, index, what);
+  peri_lua_push_keys(L, index, what);
   lua_Integer count = luaL_len(L, -1);
   for (lua_Integer i = 1; i <= count; i++) {
     size_t length;

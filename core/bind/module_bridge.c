@@ -22,6 +22,7 @@ peri_tensor *peri_lua_tensor(lua_State *L, int index) { return bridge(L)->tensor
 peri_tensor *peri_lua_test_tensor(lua_State *L, int index) { return bridge(L)->test_tensor(L, index); }
 int peri_lua_shape(lua_State *L, int index, int64_t shape[PERI_MAX_DIMS]) { return bridge(L)->shape(L, index, shape); }
 void peri_lua_push_shape(lua_State *L, int ndim, const int64_t *shape) { bridge(L)->push_shape(L, ndim, shape); }
+void peri_lua_push_keys(lua_State *L, int index, const char *what) { bridge(L)->push_keys(L, index, what); }
 void peri_lua_collect(lua_State *L) { bridge(L)->collect(L); }
 void peri_lua_arguments(lua_State *L, const char *what, const peri_signature *s, int first, peri_value *arg) {
   bridge(L)->arguments(L, what, s, first, arg);
