@@ -6,8 +6,7 @@ local weights = {}
 
 --- Calls f without recording on the tape, whatever happens inside.
 function weights.unrecorded(f, ...)
-  local before = core.grad_enabled()
-  core.set_grad_enabled(false)
+  local before = core.set_grad_enabled(false)
   local results = table.pack(pcall(f, ...))
   core.set_grad_enabled(before)
   if not results[1] then error(results[2], 0) end

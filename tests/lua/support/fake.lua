@@ -68,7 +68,11 @@ function fake.core()
     return (rng.key * 48271 + rng.position * 16807 * rng.position) % 1009 / 1009
   end
   function core.grad_enabled() return recording end
-  function core.set_grad_enabled(on) recording = on end
+  function core.set_grad_enabled(on)
+    local before = recording
+    recording = on
+    return before
+  end
   function core.interrupted() return core.flag end
   function core.interrupt_clear() core.flag = false end
   function core.signal_interrupt(on) core.handlers = core.handlers + (on and 1 or -1) end

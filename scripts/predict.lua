@@ -1,0 +1,91 @@
+#!/usr/bin/env lua5.4
+-- Which digit is in a picture: PNG, JPEG or PGM of any size, dark on light or light on dark.
+--
+--   build/perilune scripts/predict.lua seven.png
+--   lua5.4 scripts/predict.lua --help
+
+-- Perilune from the source tree that this script lies in, unless it is at hand already.
+local root = (arg[0]:match "^(.*)/[^/]*$" or ".") .. "/.."
+if not package.searchpath("perilune.core", package.cpath) then
+  package.path = root .. "/lua/?.lua;" .. root .. "/lua/?/init.lua;" .. package.path
+  package.cpath = root .. "/build/lua/?.so;" .. package.cpath
+end
+
+local script = require "perilune.script"
+
+local NAME = "predict"
+
+local function options()
+  local parser = script.parser(NAME, "Says which digit is in each picture. A picture is treated as MNIST's were: "
+    .. "cropped, scaled to 20x20 by its longer side, centred by its mass in 28x28.")
+  parser:argument("images", "Pictures: PNG, JPEG or PGM of any size, dark on light or light on dark."):args "+"
+  parser:option("--model", "The net.", "digits.h5")
+  parser:option("--top", "How many classes to show.", "3", script.count)
+  parser:option("--threads", "Threads to use; all processors when left out.", nil, script.count)
+  parser:flag("--show", "Show each picture as the net sees it.")
+  parser:flag("--json", "Print the result as one JSON object, the last line of standard output; all else goes to "
+    .. "standard error.")
+  return script.parse(parser, arg)
+end
+
+-- The 28x28 pixels as text, two characters a pixel.
+local function sketch(rows)
+  local shades, lines = { "  ", "░░", "▒▒", "▓▓", "██" }, {}
+  for y, row in ipairs(rows) do
+    local cells = {}
+    for x, pixel in ipairs(row) do
+      local value = type(pixel) == "table" and pixel[1] or pixel
+      cells[x] = shades[math.min(math.floor(value * 4 + 0.5), 4) + 1]
+    end
+    lines[y] = table.concat(cells)
+  end
+  return table.concat(lines, "\n")
+end
+
+-- The classes from the likeliest down: { class =, probability = }.
+local function ranked(probabilities, classes)
+  local list = {}
+  for i, probability in ipairs(probabilities) do
+    list[i] = { class = tostring(classes and classes[i] or i - 1), probability = probability }
+  end
+  table.sort(list, function(a, b)
+    if a.probability ~= b.probability then return a.probability > b.probability end
+    return a.class < b.class
+  end)
+  return list
+end
+
+local function recognise(peri, net, path, o, output)
+  local x = peri.image.digit(path)
+  local answers = ranked(net:predict(x:reshape(1, 28, 28, 1)):totable()[1], net.classes)
+  local texts = {}
+  for i = 1, math.min(o.top, #answers) do
+    texts[i] = ("%s %.2f%%"):format(answers[i].class, answers[i].probability * 100)
+  end
+  if o.show then output:write(sketch(x:reshape(28, 28):totable()), "\n") end
+  output:write(("%s: %s\n"):format(path, table.concat(texts, ", ")))
+  return { image = path, class = answers[1].class, probability = answers[1].probability,
+    top = table.move(answers, 1, math.min(o.top, #answers), 1, {}) }
+end
+
+local function main()
+  local o = options()
+  local peri = script.perilune(NAME)
+  script.threads(o.threads)
+  local net = peri.nn.load(o.model)
+  local output = o.json and io.stderr or io.stdout
+  local results, failed = {}, false
+  for _, path in ipairs(o.images) do
+    local ok, result = pcall(recognise, peri, net, path, o, output)
+    if ok then
+      results[#results + 1] = result
+    else
+      failed = true
+      io.stderr:write(NAME, ": ", script.reason(result), "\n")
+    end
+  end
+  if o.json then print(require("perilune.train.json").encode { model = o.model, results = results }) end
+  return failed and script.FAILED or 0
+end
+
+script.run(NAME, main)
