@@ -92,6 +92,7 @@ static void (*const parts[])(lua_State *L) = {
     peri_lua_open_layer,
     peri_lua_open_format,
     peri_lua_open_bridge,
+    peri_lua_open_terminal,
 };
 
 __attribute__((visibility("default"))) int luaopen_perilune_core(lua_State *L) {

@@ -13,8 +13,6 @@
 #include "base/interrupt.h"
 #include "bind/bind.h"
 
-void peri_lua_open_terminal(lua_State *L);
-
 /* The handler that was there before, and how many asked for ours (fit may run inside fit). */
 static struct sigaction earlier;
 static int installed;
