@@ -1,0 +1,195 @@
+--- Layers, nets and losses.
+--
+-- Every layer takes its arguments in one table and can be used alone: `nn.Dense { 3 }(x)`. Containers take
+-- layers, functions of a tensor, or objects with a method `forward`:
+--
+--     local net = nn.Sequential {
+--       nn.Conv2D { 32, kernel = 3, activation = "relu" }, nn.MaxPool2D { 2 },
+--       nn.Flatten {}, function(x) return x * 2 end,
+--       nn.Dense { 10, activation = "softmax" },
+--     }
+-- @module perilune.nn
+local core = require "perilune.core"
+local lua_layers = require "perilune.nn.lua_layers"
+local summary = require "perilune.nn.summary"
+
+local nn = {}
+local methods, metatable = core.layer_methods, core.layer_metatable
+
+--- @field losses the losses: perilune.nn.losses
+nn.losses = require "perilune.nn.losses"
+
+local containers = { Sequential = true, Residual = true, Concat = true }
+
+local function is_layer(value)
+  return getmetatable(value) == metatable
+end
+
+--- Makes a layer of a Lua function, or of an object with a method forward.
+-- @param object a function (x, options) -> tensor, or an object with forward(self, x, options) and, when
+--   it has weights, parameters(self) -> list of tensors; build(self, input_shape) is called once before
+--   the first forward. options.training says whether the net is in training.
+-- @param options name, trainable
+-- @return a layer
+function nn.Lambda(object, options)
+  if type(object) == "table" and getmetatable(object) == nil and object[1] ~= nil then
+    options, object = object, object[1]
+  end
+  return lua_layers.wrap(object, options)
+end
+
+-- A container's list: everything in it becomes a layer.
+local function new_container(type_name, arguments)
+  local options = {}
+  for key, value in pairs(arguments) do
+    if math.type(key) ~= "integer" then options[key] = value end
+  end
+  local container = core.layer(type_name, options)
+  for i = 1, #arguments do
+    local child = arguments[i]
+    container:adopt(is_layer(child) and child or lua_layers.wrap(child))
+  end
+  if options.trainable == false then container.trainable = false end
+  return container
+end
+
+for _, info in ipairs(core.layer_types()) do
+  if containers[info.name] then
+    nn[info.name] = function(arguments)
+      if type(arguments) ~= "table" then
+        error(("nn.%s: wants a list of layers in one table {...}"):format(info.name), 2)
+      end
+      return new_container(info.name, arguments)
+    end
+  elseif info.name ~= "Lua" then
+    nn[info.name] = function(arguments) return core.layer(info.name, arguments or {}) end
+  end
+end
+
+--- The layers inside a container, in order; an empty list for others.
+function methods:children()
+  local list = {}
+  for i = 1, #self do list[i] = self[i] end
+  return list
+end
+
+--- Adds a layer (or a function) to the end of a container that is not built; returns the container.
+function methods:add(layer)
+  self:adopt(is_layer(layer) and layer or lua_layers.wrap(layer))
+  return self
+end
+
+--- Makes the weights for inputs of a shape.
+-- @param shape the shape of one sample, without the batch axis: { 28, 28, 1 }
+-- @param dtype "float32" (default) or "float64"
+-- @return the layer
+function methods:build(shape, dtype)
+  if self:in_c() then
+    self:build_c(shape, dtype)
+  else
+    lua_layers.build(self, shape, dtype)
+  end
+  return self
+end
+
+--- Runs the layer on a batch: layer(x, { training = true }).
+-- @param x       a tensor whose first axis counts the samples
+-- @param options training (default false): dropout drops, batch-norm uses the batch's moments
+-- @return the result
+function methods:forward(x, options)
+  local training = options ~= nil and options.training or false
+  if self:in_c() then return self:forward_c(x, training) end
+  return lua_layers.forward(self, x, training)
+end
+metatable.__call = methods.forward
+
+-- Visits this layer and all inside it, depth first.
+local function each(layer, visit)
+  visit(layer)
+  for i = 1, #layer do each(layer[i], visit) end
+end
+
+--- All layers in a net, containers before what they hold; the net itself is the first.
+function methods:modules()
+  local list = {}
+  each(self, function(layer) list[#list + 1] = layer end)
+  return list
+end
+
+--- Every weight of the net with its layer: a list of { layer, name, tensor, statistic, trainable }.
+function methods:named_weights()
+  local list = {}
+  each(self, function(layer)
+    local own = layer.type == "Lua" and lua_layers.weights(layer) or layer:own_weights()
+    for _, weight in ipairs(own) do
+      weight.layer = layer
+      weight.trainable = layer.trainable and not weight.statistic
+      list[#list + 1] = weight
+    end
+  end)
+  return list
+end
+
+local function want_built(layer, method)
+  if not layer.built then
+    error(("%s: the net is not built, so it has no weights yet; call net:build { 28, 28, 1 } with the shape of one "
+      .. "sample, or run it on a batch first"):format(method), 3)
+  end
+end
+
+--- The tensors that training changes, in order; what an optimiser takes.
+function methods:parameters()
+  want_built(self, "parameters")
+  local list = {}
+  for _, weight in ipairs(self:named_weights()) do
+    if weight.trainable then list[#list + 1] = weight.tensor end
+  end
+  return list
+end
+
+--- All weights, frozen ones and running statistics too, in order.
+function methods:weights()
+  want_built(self, "weights")
+  local list = {}
+  for i, weight in ipairs(self:named_weights()) do list[i] = weight.tensor end
+  return list
+end
+
+--- The number of weights: all, and those that are trained.
+function methods:count_params()
+  want_built(self, "count_params")
+  local total, trained = 0, 0
+  for _, weight in ipairs(self:named_weights()) do
+    local n = weight.tensor:numel()
+    total = total + n
+    if weight.trainable then trained = trained + n end
+  end
+  return total, trained
+end
+
+--- A table of the layers with output shapes and numbers of weights, as Keras prints it.
+function methods:summary()
+  want_built(self, "summary")
+  return summary.of(self)
+end
+
+metatable.__tostring = function(layer)
+  local ok, text = pcall(summary.line, layer)
+  return ok and text or "layer (freed)"
+end
+
+--- Saves the net: architecture, weights and class names.
+-- @param path where to; ".h5" is Keras' format
+function methods:save(path) return require("perilune.nn.storage").save(self, path) end
+
+--- Reads a net that was saved, by this library or by Keras.
+-- @param path a file ending in ".h5"
+-- @return the net, built
+function nn.load(path) return require("perilune.nn.storage").load(path) end
+
+--- Is this a layer?
+nn.is_layer = is_layer
+
+require("perilune.train").attach(methods)
+
+return nn
