@@ -197,7 +197,7 @@ def pools(draw):
                               ("AveragePool2D", K.AveragePooling2D, second.average_pool)):
         for suffix, shape, size, stride, padding in POOLS:
             name = f"{layer.lower()}_{suffix}"
-            config = {"pool": size, "stride": stride, "padding": padding}
+            config = {"size": size, "stride": stride, "padding": padding}
             node = Node(layer, config, made(size, stride, padding))
             yield case(name, node, draw(name).distinct(*shape), torch_says=says(size, stride, padding))
     name = "globalaveragepool2d"
@@ -212,10 +212,10 @@ def shapes(draw):
                torch_says=lambda x, w: x.reshape(2, 4, 6))
     yield case("reshape_infer", Node("Reshape", {"shape": [-1, 3]}, K.Reshape((-1, 3))), x,
                torch_says=lambda x, w: x.reshape(2, -1, 3))
-    for name, padding, sides in (("zeropadding2d_1", [[1, 1], [1, 1]], (1, 1, 1, 1)),
-                                 ("zeropadding2d_uneven", [[1, 2], [0, 3]], (1, 2, 0, 3))):
+    for name, sides in (("zeropadding2d_1", (1, 1, 1, 1)), ("zeropadding2d_uneven", (1, 2, 0, 3))):
         top, bottom, left, right = sides
-        yield case(name, Node("ZeroPadding2D", {"padding": padding}, K.ZeroPadding2D(padding)), x,
+        made = K.ZeroPadding2D(((top, bottom), (left, right)))
+        yield case(name, Node("ZeroPadding2D", {"padding": sides}, made), x,
                    torch_says=lambda x, w, p=(0, 0, left, right, top, bottom): torch.nn.functional.pad(x, p))
 
 
@@ -226,13 +226,13 @@ def norms(draw):
         ("batchnorm_training_momentum", (5, 3), True, {"momentum": 0.8, "epsilon": 0.01}),
         ("batchnorm_inference", (3, 4, 2, 3), False, {}),
     ):
-        config = {"momentum": 0.99, "epsilon": 1e-3, **options}
-        says = second.batch_norm(config["epsilon"], training)
-        node = Node("BatchNorm", config, K.BatchNormalization(**config))
+        says = second.batch_norm(options.get("epsilon", 1e-3), training)
+        node = Node("BatchNorm", options, K.BatchNormalization(**options))  # no options: the defaults must be Keras'
         yield case(name, node, draw(name).normal(*shape, scale=2, mean=1), training, says)
-    for name, shape in (("layernorm", (4, 5)), ("layernorm_images", (2, 3, 2, 4))):
-        node = Node("LayerNorm", {"epsilon": 1e-3}, K.LayerNormalization(epsilon=1e-3))
-        yield case(name, node, draw(name).normal(*shape, scale=2, mean=1), torch_says=second.layer_norm(1e-3))
+    for name, shape, options in (("layernorm", (4, 5), {}), ("layernorm_images", (2, 3, 2, 4), {"epsilon": 1e-2})):
+        node = Node("LayerNorm", options, K.LayerNormalization(**options))
+        says = second.layer_norm(options.get("epsilon", 1e-3))
+        yield case(name, node, draw(name).normal(*shape, scale=2, mean=1), torch_says=says)
 
 
 def embedding(draw):
@@ -273,7 +273,7 @@ def containers(draw):
     net = Node("Sequential", {}, children=[
         conv_node(3, activation="relu"),
         Node("BatchNorm", {"momentum": 0.99, "epsilon": 1e-3}, K.BatchNormalization()),
-        Node("MaxPool2D", {"pool": [2, 2]}, K.MaxPooling2D(2)),
+        Node("MaxPool2D", {"size": [2, 2]}, K.MaxPooling2D(2)),
         Node("Flatten", {}, K.Flatten()),
         Node("Dense", {"units": 4, "activation": "relu"}, K.Dense(4, activation="relu")),
         Node("Dense", {"units": 3, "activation": "softmax"}, K.Dense(3, activation="softmax")),

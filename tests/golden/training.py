@@ -51,7 +51,7 @@ def cases():
     net = Node("Sequential", {}, children=[
         conv_node(3, activation="relu"),
         Node("BatchNorm", {"momentum": 0.75, "epsilon": 1e-3}, K.BatchNormalization(momentum=0.75)),
-        Node("MaxPool2D", {"pool": [2, 2]}, K.MaxPooling2D(2)),
+        Node("MaxPool2D", {"size": [2, 2]}, K.MaxPooling2D(2)),
         Node("Flatten", {}, K.Flatten()),
         Node("Dense", {"units": 6, "activation": "relu"}, K.Dense(6, activation="relu")),
         Node("Dense", {"units": 4, "activation": "softmax"}, K.Dense(4, activation="softmax")),

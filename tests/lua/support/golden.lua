@@ -69,25 +69,16 @@ function golden.config(config)
   return made
 end
 
--- The weights of a layer in the order of its parameters: Keras' order.
-golden.weight_order = { "embeddings", "kernel", "gamma", "bias", "beta", "moving_mean", "moving_variance" }
-
 local function make(case)
   local given = golden.config(case.config)
   for i, child in ipairs(case.children or {}) do given[i] = make(child) end
   return peri.nn[case.layer](given)
 end
 
---- The weights (or what else is under `key`) of a case and its children, a flat list in the net's order.
--- Each is { name, array }.
-function golden.in_order(case, key, list)
-  list = list or {}
-  for _, name in ipairs(golden.weight_order) do
-    local array = (case[key] or {})[name]
-    if array then list[#list + 1] = { name, array } end
-  end
-  for _, child in ipairs(case.children or {}) do golden.in_order(child, key, list) end
-  return list
+--- Calls f(layer, case) for every layer of the net that has weights, in the net's order.
+function golden.each(net, case, f)
+  if case.weights and next(case.weights) then f(net, case) end
+  for i, child in ipairs(case.children or {}) do golden.each(net[i], child, f) end
 end
 
 --- A layer or net as a case describes it, built for the shape of x, with the case's weights.
@@ -95,13 +86,12 @@ function golden.net(case, x, dtype)
   local net = make(case)
   local shape = x.shape
   table.remove(shape, 1)
-  net:build(shape)
-  if dtype == "float64" then net:double() end
-  local said = golden.in_order(case, "weights")
-  local weights = net:weights()
-  assert(#said == #weights, ("the case has %d weights, the net %d"):format(#said, #weights))
-  peri.no_grad(function()
-    for i, weight in ipairs(weights) do weight:copy_(golden.tensor(said[i][2], dtype)) end
+  net:build(shape, dtype)
+  golden.each(net, case, function(layer, said)
+    for name, array in pairs(said.weights) do
+      local weight = assert(layer[name], ("%s has no weight '%s'"):format(said.layer, name))
+      peri.no_grad(weight.copy_, weight, golden.tensor(array, dtype))
+    end
   end)
   return net
 end
