@@ -93,6 +93,7 @@ static void (*const parts[])(lua_State *L) = {
     peri_lua_open_format,
     peri_lua_open_bridge,
     peri_lua_open_terminal,
+    peri_lua_open_data,
 };
 
 __attribute__((visibility("default"))) int luaopen_perilune_core(lua_State *L) {
