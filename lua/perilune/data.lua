@@ -1,0 +1,153 @@
+--- Data sets: MNIST and Fashion-MNIST, IDX and CSV files, folders of pictures, tensors, and digits drawn by the
+-- program itself.
+--
+--     local train, test = data.mnist()
+--     local train, validation = train:split(0.9, { stratified = true })
+--     for x, y in train:batches { 128, shuffle = true } do ... end   -- x float32 (n, 28, 28, 1) in [0, 1], y int64 (n)
+--
+-- What a set can do: #ds, ds.shape (of one example), ds.classes, ds:batches, ds:one(i), ds:tensors(), ds:labels(),
+-- ds:counts(), ds:split, ds:subset, ds:take, ds:shuffle, ds:normalise, ds:onehot, ds:map, and a .. b.
+-- @module perilune.data
+local args = require "perilune.args"
+local core = require "perilune.core"
+local Dataset = require "perilune.data.dataset"
+local files = require "perilune.data.files"
+
+local data = { Dataset = Dataset }
+
+-- Raises messages of files at the line that asked for the set.
+local function call(f, ...)
+  local results = table.pack(pcall(f, ...))
+  if not results[1] then error(results[2], 3) end
+  return table.unpack(results, 2, results.n)
+end
+
+local digits = { "0", "1", "2", "3", "4", "5", "6", "7", "8", "9" }
+local clothes = { "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
+  "Ankle boot" }
+
+-- Labels must name one of the classes.
+local function check_labels(y, classes, path)
+  for i, label in ipairs(y:totable()) do
+    if label < 0 or label >= classes then
+      error(("idx: %s: label %d is %d, expected 0 to %d"):format(path, i, label, classes - 1), 0)
+    end
+  end
+end
+
+local function load_mnist(name, directory, classes)
+  local paths, sets = files.find(name, directory), {}
+  for i, part in ipairs { { "train", 60000 }, { "t10k", 10000 } } do
+    local images, labels = paths[part[1] .. "-images"], paths[part[1] .. "-labels"]
+    local x, y = files.read_pair(images, labels, { part[2], 28, 28 })
+    check_labels(y, #classes, labels)
+    sets[i] = Dataset.new { x = x, y = y, classes = classes, name = name .. (i == 1 and " train" or " test") }
+  end
+  return sets[1], sets[2]
+end
+
+local mnist_arguments = { { "dir", "string" } }
+
+--- MNIST: 60,000 and 10,000 handwritten digits, 28 x 28.
+-- @param options { dir = where the four files lie; without it: $PERILUNE_DATA, then the cache that
+--   scripts/fetch_mnist.sh fills (${XDG_CACHE_HOME:-~/.cache}/perilune/mnist) }
+-- @return the training set and the test set
+function data.mnist(options)
+  local a = args.named("data.mnist", options, mnist_arguments)
+  return call(load_mnist, "mnist", a.dir, digits)
+end
+
+--- Fashion-MNIST: MNIST's sizes, ten kinds of clothes. Debian's package dataset-fashion-mnist has it.
+-- @param options { dir = where the four files lie }
+-- @return the training set and the test set
+function data.fashion_mnist(options)
+  local a = args.named("data.fashion_mnist", options, mnist_arguments)
+  return call(load_mnist, "fashion-mnist", a.dir, clothes)
+end
+
+--- Images and labels in IDX files, raw or .gz (EMNIST, KMNIST and others are made so).
+-- @param options { images = path, labels = path, classes = names, transposed = false (EMNIST's images are) }
+function data.idx(options)
+  local a = args.named("data.idx", options, { { "images", "string", args.required }, { "labels", "string", args.required },
+    { "classes", "table" }, { "transposed", "boolean", false } })
+  local x, y = call(files.read_pair, a.images, a.labels)
+  if a.transposed then x = x:permute(1, 3, 2, 4) end
+  return Dataset.new { x = x, y = y, classes = a.classes, name = a.images:match "[^/]+$" }
+end
+
+-- The shape of an example of `columns` numbers: what is asked for, or a square picture where MNIST's is.
+local function row_shape(columns, shape, path)
+  if not shape then return columns == 784 and { 28, 28, 1 } or { columns } end
+  local product = 1
+  for _, size in ipairs(shape) do product = product * size end
+  if product ~= columns then
+    error(("csv: %s has %d columns beside the label, which do not make (%s)"):format(path, columns,
+      table.concat(shape, ", ")), 0)
+  end
+  return shape
+end
+
+local function load_csv(a)
+  local x, y = core.csv_read(a.path, { header = a.header, label = a.label, separator = a.separator })
+  local shape = row_shape(x.shape[2], a.shape, a.path)
+  local is_picture = x.dtype == "uint8" and #shape == 3
+  x = x:reshape(x.shape[1], table.unpack(shape))
+  local classes = a.classes or (is_picture and x.shape[2] == 28 and y and digits or nil)
+  return Dataset.new { x = x, y = y, classes = classes, scale = a.scale or (is_picture and 1 / 255 or 1),
+    name = a.path:match "[^/]+$" }
+end
+
+--- A table of numbers, one example a row; Kaggle's digit-recognizer and mnist-in-csv are recognised. Raw or .gz.
+-- @param options { path = (also the first), label = the label's column (its number from 1, or its name; false: none;
+--   without it the column called "label", or the first of 785), header = true or false (looked for), separator = ",",
+--   shape = of an example ({28, 28, 1} for 784 columns), scale = factor for the values (1/255 for pictures of whole
+--   numbers, else 1), classes = names }
+function data.csv(options)
+  if type(options) == "string" then options = { options } end
+  return call(load_csv, args.named("data.csv", options, { positional = 1,
+    { "path", "string", args.required }, { "label", "integer|string|boolean" }, { "header", "boolean" },
+    { "separator", "string", "," }, { "shape", "table" }, { "scale", "number" }, { "classes", "table" } }))
+end
+
+local function load_folder(a)
+  if a.size and (#a.size ~= 2) then error("data.folder: size wants { height, width }", 0) end
+  local x, y, classes = require("perilune.data.folder").read(a.path, a)
+  return Dataset.new { x = x, y = y, classes = classes, name = a.path:match "([^/]+)/*$" }
+end
+
+--- Pictures by class: each folder in `path` is a class and gives it its name; classes are numbered from 0 in the order
+-- of their names.
+-- @param options { path = (also the first), size = { height, width } that every picture is resized to (without it all
+--   must agree), channels = 1 or 3 (as the files have them), digit = true to preprocess each as MNIST's were }
+function data.folder(options)
+  if type(options) == "string" then options = { options } end
+  return call(load_folder, args.named("data.folder", options, { positional = 1,
+    { "path", "string", args.required }, { "size", "table" }, { "channels", "integer" }, { "digit", "boolean", false } }))
+end
+
+--- A set of tensors: data.tensors(x, y) or data.tensors { x, y, ... }.
+-- @param x    rows; uint8 is scaled to [0, 1], other types are left as they are
+-- @param y    a label or target for each row, or nil
+-- @param more in the table: classes = names, scale = factor, name =
+function data.tensors(x, y)
+  local options = type(x) == "table" and x or { x, y }
+  local a = args.named("data.tensors", options, { positional = 2, { "x", "tensor", args.required }, { "y", "tensor" },
+    { "classes", "table" }, { "scale", "number" }, { "name", "string" } })
+  return call(Dataset.new, a)
+end
+
+--- One set after another.
+-- @param sets a list of sets whose examples have one shape and type
+function data.concat(sets) return call(Dataset.concat, sets) end
+
+--- Digits drawn by the program itself from strokes, turned, slanted and jittered at random: a set like MNIST that
+-- needs no files.
+-- @param options { n = 1000, seed = 0, size = 28 }
+function data.drawn(options)
+  local a = args.named("data.drawn", options, { { "n", "integer", 1000 }, { "seed", "integer", 0 },
+    { "size", "integer", 28 } })
+  local x, y = call(require("perilune.data.drawn").draw, a.n, a.seed, a.size)
+  return Dataset.new { x = x, y = y, classes = digits, name = "drawn digits" }
+end
+
+return data

@@ -1,0 +1,105 @@
+--- Pictures: PNG, JPEG and PGM/PPM in and out, resizing, and MNIST's preprocessing of a drawn or photographed digit.
+--
+-- A picture is a float32 tensor (H, W, C) with values in [0, 1]; C is 1 (grey) or 3 (red, green, blue). Functions
+-- that take a picture also take uint8 (0 to 255), float64, and (H, W) for grey.
+--
+--     local image = require "perilune.image"
+--     local x = image.load "seven.jpg"
+--     image.save("small.png", image.resize(x, 64, 48))
+--     local digit = image.digit "seven.jpg"          -- (28, 28, 1), as MNIST's own pictures were made
+-- @module perilune.image
+local args = require "perilune.args"
+require "perilune.core"
+
+-- The binary part is a library of its own with this module's name: Perilune works without libpng and libjpeg.
+local function load_library()
+  local path = package.searchpath("perilune.image", package.cpath)
+  if not path then
+    error("perilune.image: this build has no pictures; install libpng and libjpeg (Debian: libpng-dev, "
+      .. "libjpeg-dev) and build again", 0)
+  end
+  local open, reason = package.loadlib(path, "luaopen_perilune_image")
+  if not open then error(("perilune.image: %s cannot be loaded: %s"):format(path, reason), 0) end
+  return open("perilune.image", path)
+end
+
+local library = load_library()
+local image = {}
+
+local channel_counts = { grey = 1, gray = 1, rgb = 3, [1] = 1, [3] = 3 }
+
+local function channels_of(where, wanted)
+  if wanted == nil then return 0 end
+  return channel_counts[wanted]
+    or error(("%s: argument 'channels' wants 1 or \"grey\", 3 or \"rgb\", got %s"):format(where, tostring(wanted)), 3)
+end
+
+-- Raises the library's messages at the person's own line.
+local function call(f, ...)
+  local ok, result = pcall(f, ...)
+  if not ok then error(result, 3) end
+  return result
+end
+
+--- Reads a picture. What kind it is, its first bytes tell. Transparent parts are laid over white; a photograph is
+-- turned as its EXIF orientation says.
+-- @param path    the file
+-- @param options { channels = 1 (or "grey") or 3 (or "rgb") }; without it, grey files give 1 channel, others 3
+-- @return float32 (H, W, C) in [0, 1]
+function image.load(path, options)
+  local a = args.named("image.load", options, { { "channels", "integer|string" } })
+  return call(library.read, path, channels_of("image.load", a.channels))
+end
+
+--- The same from a string that holds a file.
+-- @param bytes   the file's contents
+-- @param options { channels =, name = for messages }
+function image.decode(bytes, options)
+  local a = args.named("image.decode", options, { { "channels", "integer|string" }, { "name", "string" } })
+  return call(library.parse, bytes, channels_of("image.decode", a.channels), a.name)
+end
+
+--- Writes a picture; the name's ending tells the kind: .png, .jpg, .jpeg, .pgm, .ppm. The file is there whole or not
+-- at all.
+-- @param path    the file
+-- @param picture values beyond [0, 1] are clamped
+-- @param options { quality = 90 } for JPEG, 1 to 100
+function image.save(path, picture, options)
+  local a = args.named("image.save", options, { { "quality", "integer", 90 } })
+  call(library.write, path, picture, a.quality)
+end
+
+--- A picture in another size.
+-- @param picture the picture
+-- @param height  rows
+-- @param width   columns; without it, as many as keep the picture's proportions
+-- @param filter  "auto" (the mean of the pixels underneath where it shrinks, bilinear where it grows), "area",
+--   "bilinear" or "nearest"
+function image.resize(picture, height, width, filter)
+  width = width or math.max(1, (height * picture.shape[2] + picture.shape[1] // 2) // picture.shape[1])
+  return call(library.resize, picture, height, width, filter)
+end
+
+--- Grey by Rec. 601's luma: .299 R + .587 G + .114 B.
+-- @return (H, W, 1)
+function image.grey(picture) return call(library.grey, picture) end
+
+local inks = { auto = 0, dark = -1, light = 1 }
+
+--- A digit as MNIST's makers would have cut it: the ink is told from its ground however that is lit, made bright
+-- on black, cropped, scaled so that its longer side is 20 pixels, and centred by mass in 28 x 28.
+-- @param picture a picture or a path
+-- @param options { ink = "auto", "dark" or "light" (than its ground), thicken = strokes thinner than this, in pixels of
+--   the result, are widened to it (default 0: never) }
+-- @return float32 (28, 28, 1)
+-- @raise an error that says so when there is no ink
+function image.digit(picture, options)
+  local a = args.named("image.digit", options, { { "ink", "string", "auto" }, { "thicken", "number", 0 } })
+  local ink = inks[a.ink] or error(("image.digit: argument 'ink' wants auto, dark or light, got %s"):format(a.ink), 2)
+  if type(picture) ~= "string" then return call(library.digit, picture, ink, a.thicken) end
+  local ok, digit = pcall(library.digit, call(library.read, picture, 1), ink, a.thicken)
+  if not ok then error(("%s: %s"):format(picture, digit), 2) end
+  return digit
+end
+
+return image
