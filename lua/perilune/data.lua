@@ -68,8 +68,8 @@ end
 --- Images and labels in IDX files, raw or .gz (EMNIST, KMNIST and others are made so).
 -- @param options { images = path, labels = path, classes = names, transposed = false (EMNIST's images are) }
 function data.idx(options)
-  local a = args.named("data.idx", options, { { "images", "string", args.required }, { "labels", "string", args.required },
-    { "classes", "table" }, { "transposed", "boolean", false } })
+  local a = args.named("data.idx", options, { { "images", "string", args.required },
+    { "labels", "string", args.required }, { "classes", "table" }, { "transposed", "boolean", false } })
   local x, y = call(files.read_pair, a.images, a.labels)
   if a.transposed then x = x:permute(1, 3, 2, 4) end
   return Dataset.new { x = x, y = y, classes = a.classes, name = a.images:match "[^/]+$" }
@@ -122,7 +122,8 @@ end
 function data.folder(options)
   if type(options) == "string" then options = { options } end
   return call(load_folder, args.named("data.folder", options, { positional = 1,
-    { "path", "string", args.required }, { "size", "table" }, { "channels", "integer" }, { "digit", "boolean", false } }))
+    { "path", "string", args.required }, { "size", "table" }, { "channels", "integer" },
+    { "digit", "boolean", false } }))
 end
 
 --- A set of tensors: data.tensors(x, y) or data.tensors { x, y, ... }.

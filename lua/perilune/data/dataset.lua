@@ -177,7 +177,9 @@ end
 
 --- The first n examples (all, when there are fewer).
 function methods:take(n)
-  if math.type(n) ~= "integer" or n < 0 then error(("take: wants a number of examples, got %s"):format(tostring(n)), 2) end
+  if math.type(n) ~= "integer" or n < 0 then
+    error(("take: wants a number of examples, got %s"):format(tostring(n)), 2)
+  end
   n = math.min(n, self._count)
   return derive(self, { _order = core.take_rows(order_of(self), nil, 1, n), _count = n })
 end
@@ -276,7 +278,7 @@ function methods:normalise(how)
     local a = args.named("normalise", how, { { "mean", "number|table", 0 }, { "std", "number|table", 1 } })
     mean, std = a.mean, a.std
     for _, value in ipairs(as_list(std)) do
-      if not (value > 0) then error(("normalise: std is %s, expected more than 0"):format(tostring(value)), 2) end
+      if value <= 0 or value ~= value then error(("normalise: std is %s, expected more than 0"):format(tostring(value)), 2) end
     end
   end
   local shift = each_channel(function(s, m) return s - m end, self._shift, mean)
@@ -325,7 +327,9 @@ end
 function Dataset.concat(sets)
   local xs, ys, first = {}, {}, sets[1]
   for i, set in ipairs(sets) do
-    if getmetatable(set) ~= Dataset then error(("concat: argument %d is a %s, expected a data set"):format(i, type(set)), 0) end
+    if getmetatable(set) ~= Dataset then
+      error(("concat: argument %d is a %s, expected a data set"):format(i, type(set)), 0)
+    end
     refuse_after_map(set, "concat")
     if set._x.dtype ~= first._x.dtype or not same(set.shape, first.shape) or (set._y == nil) ~= (first._y == nil)
       or not same(set._scale, first._scale) or not same(set._shift, first._shift) or set._onehot ~= first._onehot then

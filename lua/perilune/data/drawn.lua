@@ -28,7 +28,8 @@ local templates = {
   [1] = {
     { { sharp = true, { 0.5, 0.03 }, { 0.5, 0.97 } } },
     { { sharp = true, { 0.32, 0.24 }, { 0.52, 0.04 }, { 0.52, 0.97 } } },
-    { { sharp = true, { 0.32, 0.24 }, { 0.52, 0.04 }, { 0.52, 0.96 } }, { sharp = true, { 0.28, 0.96 }, { 0.76, 0.96 } } },
+    { { sharp = true, { 0.32, 0.24 }, { 0.52, 0.04 }, { 0.52, 0.96 } },
+      { sharp = true, { 0.28, 0.96 }, { 0.76, 0.96 } } },
   },
   [2] = {
     { { { 0.2, 0.25 }, { 0.35, 0.07 }, { 0.62, 0.06 }, { 0.78, 0.25 }, { 0.66, 0.48 }, { 0.42, 0.7 }, { 0.2, 0.93 } },
@@ -43,7 +44,8 @@ local templates = {
       { { 0.46, 0.4 }, { 0.76, 0.52 }, { 0.76, 0.8 }, { 0.5, 0.97 }, { 0.2, 0.86 } } },
   },
   [4] = {
-    { { sharp = true, { 0.3, 0.05 }, { 0.18, 0.55 }, { 0.8, 0.55 } }, { sharp = true, { 0.64, 0.08 }, { 0.62, 0.97 } } },
+    { { sharp = true, { 0.3, 0.05 }, { 0.18, 0.55 }, { 0.8, 0.55 } },
+      { sharp = true, { 0.64, 0.08 }, { 0.62, 0.97 } } },
     { { sharp = true, { 0.64, 0.97 }, { 0.64, 0.04 }, { 0.16, 0.66 }, { 0.86, 0.66 } } },
   },
   [5] = {
@@ -69,7 +71,8 @@ local templates = {
         { 0.27, 0.72 }, { 0.5, 0.46 }, { 0.72, 0.26 }, { 0.66, 0.1 } } },
   },
   [9] = {
-    { oval(0.48, 0.29, 0.25, 0.25, turn * 0.2, turn * 1.2), { { 0.72, 0.2 }, { 0.72, 0.5 }, { 0.66, 0.97 } } },
+    { oval(0.48, 0.29, 0.25, 0.25, turn * 0.2, turn * 1.2),
+      { { 0.72, 0.2 }, { 0.72, 0.5 }, { 0.66, 0.97 } } },
     { { { 0.72, 0.22 }, { 0.5, 0.05 }, { 0.27, 0.24 }, { 0.4, 0.5 }, { 0.66, 0.4 }, { 0.73, 0.22 }, { 0.72, 0.6 },
         { 0.56, 0.93 }, { 0.3, 0.92 } } },
   },
@@ -101,10 +104,12 @@ local function trace(stroke, jitter, random, place)
     local a, b, c, d = points[math.max(1, i - 1)], points[i], points[i + 1], points[math.min(#points, i + 2)]
     local steps = stroke.sharp and 1 or 5
     for k = i == 1 and 0 or 1, steps do
-      local t, x, y = k / steps, nil, nil
-      if stroke.sharp then x, y = b[1] + t * (c[1] - b[1]), b[2] + t * (c[2] - b[2])
-      else x, y = catmull_rom(a[1], b[1], c[1], d[1], t), catmull_rom(a[2], b[2], c[2], d[2], t) end
-      line[#line + 1] = { place(x, y) }
+      local t = k / steps
+      if stroke.sharp then
+        line[#line + 1] = { place(b[1] + t * (c[1] - b[1]), b[2] + t * (c[2] - b[2])) }
+      else
+        line[#line + 1] = { place(catmull_rom(a[1], b[1], c[1], d[1], t), catmull_rom(a[2], b[2], c[2], d[2], t)) }
+      end
     end
   end
   return line

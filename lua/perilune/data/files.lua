@@ -82,19 +82,21 @@ function files.find(name, directory)
   error(table.concat(lines, "\n  "), 0)
 end
 
+local function shape_text(shape) return "(" .. table.concat(shape, ", ") .. ")" end
+
 -- A pair of files as x (n, h, w, 1) and y (n); `expected` sizes are checked when given.
 function files.read_pair(images, labels, expected)
   local x, y = core.idx_read(images), core.idx_read(labels)
   local shape = x.shape
   if #shape ~= 3 and #shape ~= 4 then
-    error(("idx: %s holds %s, expected images (n, height, width)"):format(images, "(" .. table.concat(shape, ", ") .. ")"), 0)
+    error(("idx: %s holds %s, expected images (n, height, width)"):format(images, shape_text(shape)), 0)
   end
   if #y.shape ~= 1 then error(("idx: %s has %d axes, expected labels with one"):format(labels, #y.shape), 0) end
   if y.shape[1] ~= shape[1] then
     error(("idx: %s holds %d images, but %s %d labels"):format(images, shape[1], labels, y.shape[1]), 0)
   end
   if expected and (shape[1] ~= expected[1] or shape[2] ~= expected[2] or shape[3] ~= expected[3]) then
-    error(("idx: %s holds %s, expected (%s)"):format(images, "(" .. table.concat(shape, ", ") .. ")",
+    error(("idx: %s holds %s, expected (%s)"):format(images, shape_text(shape),
       table.concat(expected, ", ")), 0)
   end
   if #shape == 3 then x = x:reshape(shape[1], shape[2], shape[3], 1) end
