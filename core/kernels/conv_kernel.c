@@ -20,7 +20,8 @@ enum {
   SHARES = 16,
   SHARE_WORK = 1 << 19, /* multiplications that are worth a share */
   BLOCK = 1 << 17,      /* elements of a row block of the kernel */
-  UNIT = 1 << 14        /* floats of dy in a unit, about */
+  UNIT = 1 << 14,       /* floats of dy in a unit, about */
+  SPREAD = 128          /* places that a unit spreads a pooled dy over, about */
 };
 
 typedef struct gradient {
@@ -67,20 +68,19 @@ static void depthwise_unit(const gradient *job, const unit *u, int64_t from, int
 
 /* Columns of the pooled dy, spread out over the places of its cells: places x WIDE. */
 static void spread_panel(const gradient *job, const unit *u, int64_t o, int64_t columns) {
-  const int64_t across = job->v.gw / job->pool_w, cells = u->places / (job->pool_h * job->pool_w);
-  for (int64_t i = 0; i < cells; i++) {
-    float *corner = u->tail + (i / across * job->pool_h * job->v.gw + i % across * job->pool_w) * f32_WIDE;
+  const int64_t row = job->v.gw * f32_WIDE, across = job->v.gw / job->pool_w;
+  for (int64_t i = 0; i < u->rows / job->pool_h * across; i++) {
+    float *corner = u->tail + i / across * job->pool_h * row + i % across * job->pool_w * f32_WIDE;
     const float *dy = u->dy + i * job->oc + o;
     const uint8_t *winner = u->winner + i * job->oc + o;
     for (int64_t j = 0; j < columns; j += PERI_LANES) {
-      typedef uint8_t bytes __attribute__((vector_size(PERI_LANES)));
-      bytes place = {0};
-      memcpy(&place, winner + j, (size_t)min64(PERI_LANES, columns - j));
-      vi won = __builtin_convertvector(place, vi);
-      vi g = vi_of_bits(vf_load_part(dy + j, min64(PERI_LANES, columns - j)));
-      for (int64_t k = 0; k < job->pool_h * job->pool_w; k++)
-        vi_store((int32_t *)(void *)(corner + (k / job->pool_w * job->v.gw + k % job->pool_w) * f32_WIDE + j),
-                 g & (vi)(won == (int32_t)k));
+      int full = columns - j >= PERI_LANES;
+      vi won = places_load(winner + j, columns - j);
+      vi g = vi_of_bits(full ? vf_load(dy + j) : vf_load_part(dy + j, columns - j));
+      int32_t place = 0;
+      for (int64_t y = 0; y < job->pool_h; y++)
+        for (int64_t x = 0; x < job->pool_w; x++, place++)
+          vf_store(corner + y * row + x * f32_WIDE + j, vf_of_bits(g & (vi)(won == place)));
     }
   }
 }
@@ -122,9 +122,7 @@ static void bias_unit(const gradient *job, const unit *u, float *sums) {
 
 static void bias_unit_pooled(const gradient *job, const unit *u, float *sums) {
   if (u->first) memset(sums, 0, (size_t)job->oc * sizeof(float));
-  for (int64_t i = 0; i < u->places / (job->pool_h * job->pool_w); i++)
-    for (int64_t o = 0; o < job->oc; o++)
-      sums[o] += u->winner[i * job->oc + o] == 255 ? 0 : u->dy[i * job->oc + o];
+  places_bias(u->places / (job->pool_h * job->pool_w), job->oc, u->dy, u->winner, sums);
 }
 
 static int share_run(const gradient *job, int64_t share, int64_t block) {
@@ -176,7 +174,8 @@ static void add_shares(void *context, int64_t r) {
 
 static void gradient_plan(gradient *job) {
   const window *v = &job->v;
-  job->rows = max64(1, UNIT / (v->gw * job->oc * job->pool_h)) * job->pool_h;
+  job->rows = job->winner ? job->pool_h * max64(1, SPREAD / (v->gw * job->pool_h))
+                          : max64(1, UNIT / max64(1, v->gw * job->oc));
   job->rows = min64(job->rows, v->gh);
   job->bands = blocks64(v->gh, job->rows);
   job->units = v->n * job->bands;

@@ -21,8 +21,6 @@ enum {
   SCRATCH = 1 << 16     /* floats of a region's copy, about */
 };
 
-typedef uint8_t places_vector __attribute__((vector_size(PERI_LANES)));
-
 typedef struct pooling {
   const peri_conv_pool *g;
   window v;
@@ -46,14 +44,9 @@ PERI_INLINE void challenge(champion *c, vf v, int place) {
 }
 
 PERI_INLINE void champion_store(const champion *c, float *y, uint8_t *winner, int64_t columns) {
-  places_vector places = __builtin_convertvector(c->place, places_vector);
-  if (columns >= PERI_LANES) {
-    vf_store(y, c->best);
-    memcpy(winner, &places, sizeof places);
-  } else {
-    vf_store_part(y, c->best, columns);
-    memcpy(winner, &places, (size_t)columns);
-  }
+  if (columns >= PERI_LANES) vf_store(y, c->best);
+  else vf_store_part(y, c->best, columns);
+  places_store(winner, c->place, columns);
 }
 
 /* One tile of 2 x 2 cells, whose y and winner are at t->c[cell] and winner[cell]. */

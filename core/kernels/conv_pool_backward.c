@@ -296,15 +296,6 @@ static int64_t list_living(const sparse *job, int64_t o, int64_t first, int64_t 
   return count;
 }
 
-/* sums[o] += dy over the living cells */
-static void bias_unit(const sparse *job, int64_t first, int64_t cells, float *sums) {
-  for (int64_t i = 0; i < cells; i++) {
-    const uint8_t *winner = job->winner + (first + i) * job->oc;
-    const float *dy = job->dy + (first + i) * job->oc;
-    for (int64_t o = 0; o < job->oc; o++) sums[o] += winner[o] == 255 ? 0 : dy[o];
-  }
-}
-
 typedef struct gathering {
   const float **pixel, **x; /* UNIT_CELLS or a row of cells */
   float *g, *scratch;
@@ -331,7 +322,8 @@ static void gather_unit(const sparse *job, int64_t at, int64_t share, const gath
     for (int64_t b = 0; list.count && b < job->block_count; b++)
       shapes[job->blocks[b].shape].gather(job, &job->blocks[b], sums + o * job->patch, &list);
   }
-  bias_unit(job, first, cells, job->bias_sums + share * job->oc);
+  places_bias(cells, job->oc, job->dy + first * job->oc, job->winner + first * job->oc,
+              job->bias_sums + share * job->oc);
 }
 
 static int gather_share(const sparse *job, int64_t share) {

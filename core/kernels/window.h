@@ -87,6 +87,51 @@ static inline void window_settle(window *v, int slack) {
       v->run[v->runs++] = (y->at[i] - v->y0) * v->row + (x->at[j] - v->x0) * v->c;
 }
 
+/* --- PERI_LANES bytes (places in a pooling window) as integers; the first `count` of them --- */
+static inline vi places_load(const uint8_t *p, int64_t count) {
+  uint8_t bytes[PERI_LANES] = {0};
+  if (count < PERI_LANES) {
+    for (int64_t i = 0; i < count; i++) bytes[i] = p[i];
+    p = bytes;
+  }
+#if PERI_ISA_avx512
+  return (vi)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
+#elif PERI_ISA_avx2
+  return (vi)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p));
+#else
+  vi v;
+  for (int i = 0; i < PERI_LANES; i++) v[i] = p[i];
+  return v;
+#endif
+}
+
+static inline void places_store(uint8_t *p, vi v, int64_t count) {
+  uint8_t bytes[PERI_LANES], *to = count < PERI_LANES ? bytes : p;
+#if PERI_ISA_avx512
+  _mm_storeu_si128((__m128i *)(void *)to, _mm512_cvtepi32_epi8((__m512i)v));
+#elif PERI_ISA_avx2
+  __m128i halves = _mm_packs_epi32(_mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1));
+  _mm_storel_epi64((__m128i *)(void *)to, _mm_packus_epi16(halves, halves));
+#else
+  for (int i = 0; i < PERI_LANES; i++) to[i] = (uint8_t)v[i];
+#endif
+  for (int64_t i = 0; i < count && to == bytes; i++) p[i] = bytes[i];
+}
+
+/* sums[o] += dy of the cells whose winner lives, for each of oc outputs. */
+static inline void places_bias(int64_t cells, int64_t oc, const float *dy, const uint8_t *winner, float *sums) {
+  for (int64_t o = 0; o < oc; o += PERI_LANES) {
+    int64_t width = min64(PERI_LANES, oc - o);
+    int full = width == PERI_LANES;
+    vf sum = vf_load_part(sums + o, width);
+    for (int64_t i = o; i < o + cells * oc; i += oc) {
+      vi lives = (vi)(places_load(winner + i, width) != vi_set1(255));
+      sum += vf_of_bits(vi_of_bits(full ? vf_load(dy + i) : vf_load_part(dy + i, width)) & lives);
+    }
+    vf_store_part(sums + o, sum, width);
+  }
+}
+
 /* Room for the taps of a kh x kw kernel. */
 static inline int window_open(window *v, int64_t kh, int64_t kw) {
   v->memory = peri_alloc((size_t)(2 * kh + 2 * kw + kh * kw) * sizeof(int64_t));
