@@ -129,8 +129,8 @@ static int resume(lua_State *L, lua_State *co, int arguments) {
 }
 
 static int l_resume(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTHREAD);
   lua_State *co = lua_tothread(L, 1);
-  luaL_argexpected(L, co != NULL, 1, "coroutine");
   int results = resume(L, co, lua_gettop(L) - 1);
   lua_pushboolean(L, results >= 0);
   if (results < 0) results = 1;
