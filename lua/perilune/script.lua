@@ -105,7 +105,7 @@ end
 -- @return training set, test set
 function script.mnist(name, folder)
   local data = require "perilune.data"
-  local ok, train, test = pcall(data.mnist, folder)
+  local ok, train, test = pcall(data.mnist, { dir = folder })
   if ok then return train, test end
   script.fail(name, script.NO_DATA, "%s", script.reason(train))
 end

@@ -105,6 +105,7 @@ function train.fit(net, dataset, options)
   if a.seed then core.seed(a.seed) end
   train.set_habits(net, a)
   train.build(net, data)
+  if net.classes == nil then net.classes = dataset.classes end -- so that they travel with the net
   local run = Run.new {
     net = net, data = data, validation = validation, size = a.batch, epochs = a.epochs,
     first_epoch = a.initial_epoch + 1, seed = a.seed or core.rng_state().key, shuffle = a.shuffle, loss = loss,

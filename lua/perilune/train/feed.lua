@@ -34,7 +34,7 @@ function Feed:batches(options)
     epoch = options.epoch }
 end
 
---- Splits off the last part of the samples.
+--- Splits off a part of the samples, always the same ones.
 -- @param part the fraction to split off, between 0 and 1
 function Feed:split(part)
   local first, second = self.source:split(1 - part)

@@ -40,7 +40,7 @@ function sample_weights.of(run)
     end
     if samples then
       if run.shuffle and order_epoch ~= epoch then
-        order, order_epoch = core.batch_order(run.seed, epoch, run.data.count):totable(), epoch
+        order, order_epoch = core.permutation(run.seed, epoch, run.data.count):totable(), epoch
       end
       for i = 1, count do weights[i] = weights[i] * samples[run.shuffle and order[done + i] or done + i] end
     end

@@ -82,7 +82,7 @@ function fake.core()
     return core.now
   end
   core.tensor = fake.tensor
-  function core.batch_order(...) return fake.tensor(order(...)) end
+  function core.permutation(...) return fake.tensor(order(...)) end
   function core.save_safetensors(path, tensors, metadata)
     local kept = {}
     for name, tensor in pairs(tensors) do kept[name] = fake.tensor(tensor) end
