@@ -42,7 +42,7 @@ local function main()
   output:write(tostring(result), "\n",
     ("%d images in %.2f s, %.0f a second, %d threads\n"):format(#set, seconds, #set / seconds, threads))
   if o.json then
-    print(require("perilune.train.json").encode {
+    print(require("perilune.json").encode {
       model = o.model, set = o.set, images = #set, loss = result.loss, accuracy = result.accuracy,
       top_2 = result.top_2, seconds = seconds, threads = threads, confusion = result.confusion.counts,
       classes = result.confusion:rows(),

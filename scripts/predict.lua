@@ -84,7 +84,7 @@ local function main()
       io.stderr:write(NAME, ": ", script.reason(result), "\n")
     end
   end
-  if o.json then print(require("perilune.train.json").encode { model = o.model, results = results }) end
+  if o.json then print(require("perilune.json").encode { model = o.model, results = results }) end
   return failed and script.FAILED or 0
 end
 

@@ -154,9 +154,10 @@ local function main()
   say("accuracy: training %.4f, validation %s, test %.4f (%d of %d right)", seen,
     held and ("%.4f"):format(held) or "-", result.accuracy, math.floor(result.accuracy * #test + 0.5), #test)
   if o.json then
-    print(require("perilune.train.json").encode {
-      train_accuracy = seen, validation_accuracy = held or 0 / 0, test_accuracy = result.accuracy,
-      seconds_per_epoch = script.median(history.seconds), epochs = #history.epoch, seed = o.seed,
+    local json = require "perilune.json"
+    print(json.encode {
+      train_accuracy = seen, validation_accuracy = held or json.null, test_accuracy = result.accuracy,
+      seconds_per_epoch = script.median(history.seconds) or json.null, epochs = #history.epoch, seed = o.seed,
       threads = threads, isa = peri.isa(), parameters = parameter_count(net),
     })
   end

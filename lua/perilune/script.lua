@@ -116,10 +116,10 @@ function script.threads(wanted)
   return core.threads(wanted)
 end
 
---- The middle of a list of numbers.
+--- The middle of a list of numbers; nil of an empty one.
 function script.median(values)
   local sorted = table.move(values, 1, #values, 1, {})
-  if #sorted == 0 then return 0 / 0 end
+  if #sorted == 0 then return nil end
   table.sort(sorted)
   local half = #sorted // 2
   return #sorted % 2 == 1 and sorted[half + 1] or (sorted[half] + sorted[half + 1]) / 2

@@ -12,7 +12,7 @@
 -- run.epoch, run.step, run:note(text). A callback that returns true or "stop" ends training.
 -- @module perilune.train.callbacks
 local args = require "perilune.args"
-local json = require "perilune.train.json"
+local json = require "perilune.json"
 local schedules = require "perilune.optim.schedules"
 local weights = require "perilune.train.weights"
 
@@ -178,7 +178,7 @@ function CsvLog:on_epoch_end(epoch, logs)
   local cells = {}
   for i, name in ipairs(self.columns) do
     local value = name == "epoch" and epoch or logs[name]
-    cells[i] = (value == nil or value ~= value) and "" or json.encode(value)
+    cells[i] = value and value - value == 0 and json.encode(value) or "" -- nothing for NaN and infinities
   end
   local head = table.concat(self.columns, ",")
   local go_on = self.started or (self.append and heading(self.path) == head)

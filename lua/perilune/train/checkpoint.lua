@@ -1,13 +1,13 @@
 --- The training checkpoint: all that a run needs to go on as if it had never stopped.
 --
 -- One safetensors file. Tensors: weights/1, weights/2, ... (the net's, in its order), optimizer/NAME,
--- callback/I/1, ...; in the metadata, under "perilune", JSON of everything that is no tensor: the version,
--- the position (epoch, batch), the random generator, the optimiser's and the schedule's numbers, the
--- callbacks' states, the history, and the running figures of the epoch under way. Doubles keep every bit.
--- Files are written beside their place and renamed, so that a checkpoint is always whole.
+-- callback/I/1, ...; in the metadata, under "perilune", everything that is no tensor (perilune.train.exact):
+-- the version, the position (epoch, batch), the random generator, the optimiser's and the schedule's numbers,
+-- the callbacks' states, the history, and the running figures of the epoch under way. Files are written beside
+-- their place and renamed, so that a checkpoint is always whole.
 -- @module perilune.train.checkpoint
 local core = require "perilune.core"
-local json = require "perilune.train.json"
+local exact = require "perilune.train.exact"
 local weights = require "perilune.train.weights"
 
 local checkpoint = {}
@@ -48,7 +48,7 @@ end
 -- @raise an error that names the path
 function checkpoint.save(run, path)
   local tensors, state = gather(run)
-  core.save_safetensors(path, tensors, { perilune = json.encode(state, true) })
+  core.save_safetensors(path, tensors, { perilune = exact.encode(state) })
 end
 
 -- The tensors called prefix/1, prefix/2, ...
@@ -59,13 +59,13 @@ local function numbered(tensors, prefix)
 end
 
 --- Reads a checkpoint.
--- @return { path =, tensors =, and the fields of the JSON }
+-- @return { path =, tensors =, and the fields of the metadata }
 -- @raise an error that names the path and what is wrong with it
 function checkpoint.load(path)
   local tensors, metadata = core.load_safetensors(path)
   local text = metadata and metadata.perilune
   if not text then error(("%s: a safetensors file, but no training checkpoint of Perilune's"):format(path), 0) end
-  local ok, state = pcall(json.decode, text)
+  local ok, state = pcall(exact.decode, text)
   if not ok or type(state) ~= "table" then
     error(("%s: its training state cannot be read: %s"):format(path, tostring(state)), 0)
   end

@@ -6,7 +6,7 @@
 -- All lists have the same length. A run that Ctrl-C ended has history.interrupted = true, and
 -- history.partial holds the figures of the epoch that was cut short.
 -- @module perilune.train.history
-local json = require "perilune.train.json"
+local json = require "perilune.json"
 local schedules = require "perilune.optim.schedules"
 
 local History = {}
@@ -88,6 +88,18 @@ function methods:best(name, mode)
   return value, epoch
 end
 
+-- JSON and CSV know neither NaN nor the infinities.
+local function is_finite(value) return value == value and value ~= math.huge and value ~= -math.huge end
+
+local function json_text(history)
+  local columns = history:columns()
+  for _, list in pairs(columns) do
+    for i, value in ipairs(list) do list[i] = is_finite(value) and value or json.null end
+    json.array(list)
+  end
+  return json.encode(columns) .. "\n"
+end
+
 local function csv(history)
   local names = history:names()
   local lines = { table.concat(names, ",") }
@@ -95,7 +107,7 @@ local function csv(history)
     local cells = {}
     for j, name in ipairs(names) do
       local value = history[name][i]
-      cells[j] = value ~= value and "" or json.encode(value)
+      cells[j] = is_finite(value) and json.encode(value) or ""
     end
     lines[i + 1] = table.concat(cells, ",")
   end
@@ -124,7 +136,7 @@ end
 -- @return the history
 function methods:save(path)
   local text
-  if path:find "%.json$" then text = json.encode(self:columns()) .. "\n"
+  if path:find "%.json$" then text = json_text(self)
   elseif path:find "%.csv$" then text = csv(self)
   else error(("history:save: %s: the name must end in .json or .csv"):format(path), 2) end
   methods.write(path, text)
