@@ -180,6 +180,15 @@ describe("errors", function()
     assert.matches("oops", session:run("coroutine.wrap(function() error 'oops' end)()").message)
   end)
 
+  it("in a wrapped coroutine show its frames first, where the host keeps them", function()
+    local kept
+    session = evaluate.session { coroutine_traceback = function() return kept end }
+    kept = "stack traceback:\n\t[C]: in function 'error'\n\tIn[1]:1: in function 'inner'"
+    local traceback = session:run("local x = nil + 1").traceback
+    assert.equal("In[1]:1: in function 'inner'", traceback[1])
+    assert.equal(3, #traceback)
+  end)
+
   it("refuse bytecode", function()
     assert.equal("error", session:run(string.dump(function() end)).status)
   end)

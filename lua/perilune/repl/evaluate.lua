@@ -21,13 +21,14 @@ local KEPT_SOURCES = 256 -- pieces whose text can be shown beside an error
 local KEPT_RESULTS = 3   -- _1, _2, _3
 
 --- Starts a session.
--- @param options  nil or { globals, name, xpcall }: the table of globals (_G), the chunk name's pattern
---   ("In[%d]"), and the xpcall that Ctrl-C reaches into
+-- @param options  nil or { globals, name, xpcall, coroutine_traceback }: the table of globals (_G), the chunk name's pattern
+--   ("In[%d]"), the xpcall that Ctrl-C reaches into, and what gives a dead coroutine's traceback
 function evaluate.session(options)
   options = options or {}
   return setmetatable({
     environment = environment.new(options.globals),
     pattern = options.name or "In[%d]", xpcall = options.xpcall or xpcall,
+    coroutine_traceback = options.coroutine_traceback or function() end,
     count = 0, sources = {}, results = {},
   }, Session)
 end
@@ -124,9 +125,14 @@ function Session:run(code)
     return failure.describe({ status = "error", kind = "wrong", value = message, message = message }, self.sources)
   end
   local problems = self.environment:need(compiled.tokens)
+  self.coroutine_traceback() -- an older one is none of this piece's
   self.environment:declare(compiled.declared)
   local result = failure.protect(compiled.chunk, self.xpcall)
-  if not result[1] then return failure.describe(result[2], self.sources) end
+  if not result[1] then
+    local description = failure.describe(result[2], self.sources)
+    failure.add_coroutine(description, self.coroutine_traceback())
+    return description
+  end
   table.remove(result, 1)
   result.n, result.status, result.silent, result.problems = result.n - 1, "ok", compiled.silent, problems
   remember_result(self, result[1])

@@ -131,6 +131,18 @@ function failure.describe(description, sources)
   return description
 end
 
+--- Puts the frames of the wrapped coroutine in which an error began before the others.
+-- @param traceback  as luaL_traceback words it, or nil
+function failure.add_coroutine(description, traceback)
+  if not traceback then return end
+  local frames = {}
+  for line in traceback:gmatch("\n%s*([^\n]+)") do
+    if line ~= "[C]: in function 'error'" then frames[#frames + 1] = line end
+  end
+  frames[#frames + 1] = "(in a coroutine, resumed by)"
+  description.traceback = table.move(description.traceback, 1, #description.traceback, #frames + 1, frames)
+end
+
 --- A description as lines for a terminal.
 -- @param paint  nil, or a function (text, role) that colours text; roles "error", "dim"
 function failure.text(description, paint)

@@ -32,9 +32,13 @@ local function descriptor(name)
 end
 
 local function descriptor_text(d)
-  local lines = { d.signature or d.name }
+  local signature = d.signature or ""
+  if d.name and signature:sub(1, #d.name) ~= d.name then signature = ("%s(%s)"):format(d.name, signature) end
+  local lines = { signature }
   if d.doc and d.doc ~= "" then lines[#lines + 1] = d.doc end
-  if d.example and d.example ~= "" then lines[#lines + 1] = "Example:\n  " .. d.example:gsub("\n", "\n  ") end
+  if d.example and d.example ~= "" then
+    lines[#lines + 1] = "Example arguments:\n  " .. d.example:gsub(";%s+", "\n  ")
+  end
   return table.concat(lines, "\n\n")
 end
 

@@ -102,7 +102,7 @@ function terminal.run(options)
   local self = setmetatable({
     output = options.output or io.stdout, errors = options.errors or io.stderr, color = wants_colour(options),
   }, Terminal)
-  self.session = evaluate.session { xpcall = host.xpcall }
+  self.session = evaluate.session { xpcall = host.xpcall, coroutine_traceback = host.coroutine_traceback }
   commands.install(self.session, { output = self.output, color = self.color })
   self.reader = input.open(self, options)
   if host.isatty(0) then
