@@ -21,7 +21,7 @@ local KEPT_SOURCES = 256 -- pieces whose text can be shown beside an error
 local KEPT_RESULTS = 3   -- _1, _2, _3
 
 --- Starts a session.
--- @param options  nil or { globals, name, xpcall, coroutine_traceback }: the table of globals (_G), the chunk name's pattern
+-- @param options  nil or { globals, name, xpcall, coroutine_traceback }: the globals (_G), the chunk name's pattern
 --   ("In[%d]"), the xpcall that Ctrl-C reaches into, and what gives a dead coroutine's traceback
 function evaluate.session(options)
   options = options or {}
