@@ -278,7 +278,9 @@ function methods:normalise(how)
     local a = args.named("normalise", how, { { "mean", "number|table", 0 }, { "std", "number|table", 1 } })
     mean, std = a.mean, a.std
     for _, value in ipairs(as_list(std)) do
-      if value <= 0 or value ~= value then error(("normalise: std is %s, expected more than 0"):format(tostring(value)), 2) end
+      if value <= 0 or value ~= value then
+        error(("normalise: std is %s, expected more than 0"):format(tostring(value)), 2)
+      end
     end
   end
   local shift = each_channel(function(s, m) return s - m end, self._shift, mean)
