@@ -192,7 +192,11 @@ describe("evaluate", function()
     assert.is_number(result.loss)
     assert.is_number(result.mae)
     assert.matches("^loss %d.%d+, mae %d.%d+$", tostring(result))
-    assert.equal(result.loss, world.train.evaluate(world.net, world.data, { batch = 1, loss = fake.loss }).loss + 0)
+    for _, batch in ipairs { 1, 3, 4, 10 } do
+      local again = world.train.evaluate(world.net, world.data, { batch = batch, loss = fake.loss })
+      assert.is_true(math.abs(result.loss - again.loss) < 1e-12)
+      assert.is_true(math.abs(result.mae - again.mae) < 1e-12)
+    end
   end)
 
   it("lists its options for a wrong one", function()
