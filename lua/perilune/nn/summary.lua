@@ -79,7 +79,8 @@ function summary.of(net)
   local size = net.dtype == "float64" and 8 or 4
   lines[#lines + 1] = ("Total params: %s (%s)"):format(grouped(total), bytes_text(total * size))
   lines[#lines + 1] = ("Trainable params: %s (%s)"):format(grouped(trained), bytes_text(trained * size))
-  lines[#lines + 1] = ("Non-trainable params: %s (%s)"):format(grouped(total - trained), bytes_text((total - trained) * size))
+  local fixed = total - trained
+  lines[#lines + 1] = ("Non-trainable params: %s (%s)"):format(grouped(fixed), bytes_text(fixed * size))
   return table.concat(lines, "\n")
 end
 
