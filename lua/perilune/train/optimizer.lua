@@ -56,10 +56,20 @@ function Optimizer:on_epoch(logs)
   if has(self.object, "on_epoch") then self.object:on_epoch(logs) end
 end
 
---- Does it keep averaged weights?
-function Optimizer:averages() return has(self.object, "ema") and self.object.ema and true or false end
+-- Those that do not know it themselves: optimisers whose averaged weights are in the net now.
+local averaged = setmetatable({}, { __mode = "k" })
 
-function Optimizer:swap_ema() self.object:swap_ema() end
+--- Puts averaged weights into the net (true), or the trained ones back (false); nothing without an average. A run
+-- that has ended leaves the averaged ones there; the next one puts the trained ones back first.
+function Optimizer:average(wanted)
+  local object = self.object
+  if not (has(object, "ema") and object.ema) then return end
+  local now = averaged[object] or false
+  if has(object, "swapped") then now = object:swapped() end
+  if now == wanted then return end
+  object:swap_ema()
+  averaged[object] = wanted or nil
+end
 
 --- { tensors = by name, plain = data } for a training checkpoint.
 function Optimizer:state()

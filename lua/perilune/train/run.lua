@@ -18,9 +18,6 @@ Run.__name = "perilune.Run"
 
 local TRAINING = { training = true }
 
--- Optimisers whose averaged weights a finished run has left in the net.
-local averaged = setmetatable({}, { __mode = "k" })
-
 --- A run.
 -- @param given net, optimizer, data (a feed), validation (a feed or nil), size (of a batch), epochs,
 --   first_epoch, seed, shuffle, loss (a function), metrics (specs), classes, class_weights, sample_weights,
@@ -110,13 +107,6 @@ function Run:batches()
   return false
 end
 
--- Puts averaged weights into the net, or the trained ones back; nothing without an average.
-function Run:average(wanted)
-  if not self.optimizer:averages() or wanted == (averaged[self.optimizer.object] or false) then return end
-  self.optimizer:swap_ema()
-  averaged[self.optimizer.object] = wanted or nil
-end
-
 -- The finished epoch's figures.
 function Run:summary()
   local logs = { epoch = self.epoch, loss = self.loss_mean:result(), lr = self.optimizer:rate() }
@@ -131,13 +121,13 @@ end
 
 -- Everything between the last batch of an epoch and the first of the next.
 function Run:finish_epoch(stopped)
-  self:average(true)
+  self.optimizer:average(true)
   local logs = self:summary()
   self.history:append(logs)
   self.display:end_epoch(logs)
   self.optimizer:on_epoch(logs)
   local stop = self.callbacks:call("on_epoch_end", self.epoch, logs, self) or stopped
-  self:average(false)
+  self.optimizer:average(false)
   self.epoch, self.batch, self.seen, self.before, self.rng = self.epoch + 1, 0, 0, 0, core.rng_state()
   self:reset()
   if self.checkpoint then checkpoint.save(self, self.checkpoint.path) end
@@ -193,7 +183,7 @@ function Run:resume(state)
 end
 
 function Run:prepare()
-  self:average(false)
+  self.optimizer:average(false)
   self.step = (self.first_epoch - 1) * self.steps
   self.optimizer:plan(self.epochs * self.steps, self.steps, self.step)
   self.callbacks:call("on_train_begin", {}, self)
@@ -215,17 +205,17 @@ function Run:go()
   end)
   if not ok and is_interruption(reason) then
     ok, reason = pcall(function()
-      self:average(false)
+      self.optimizer:average(false)
       self:interrupt()
     end)
   end
   core.signal_interrupt(false)
   self.display:close()
   if not ok then
-    pcall(self.average, self, false)
+    pcall(self.optimizer.average, self.optimizer, false)
     error(reason, 0)
   end
-  self:average(true)
+  self.optimizer:average(true)
   self.callbacks:call("on_train_end", {}, self)
   return self.history
 end
