@@ -23,3 +23,11 @@ install(TARGETS perilune perilune_command RUNTIME DESTINATION ${CMAKE_INSTALL_BI
 install(DIRECTORY lua/perilune DESTINATION ${CMAKE_INSTALL_DATADIR}/lua/5.4 FILES_MATCHING PATTERN "*.lua")
 configure_file(core/perilune.pc.in perilune.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/perilune.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+# Headers: perilune.h and what it includes, under include/perilune, which pkg-config names.
+install(FILES core/perilune.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/perilune)
+foreach(folder base kernels tensor grad layers)
+  install(DIRECTORY core/${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/perilune
+          FILES_MATCHING PATTERN "status.h" PATTERN "memory.h" PATTERN "rng.h" PATTERN "threads.h" PATTERN "interrupt.h"
+          PATTERN "kernels.h" PATTERN "elementwise.def" PATTERN "tensor.h" PATTERN "tape.h" PATTERN "call.h" PATTERN "layer.h")
+endforeach()

@@ -1,7 +1,9 @@
-/* threads.c - workers wait for a job number to change, take pieces from a shared counter, and report.
+/* threads.c - workers wait for a job number to change, go through a gate, and take pieces from a shared counter.
 
-   `job` is published by a release store of `generation`; each worker answers with one increment of
-   `finished`, and the caller returns when all have, so a job's fields are never reused too early. */
+   `gate` counts the workers inside the present job, and has the bit CLOSED between jobs. A worker adds itself
+   and, when it sees CLOSED, takes itself away again; the caller closes the gate when no piece is left and
+   waits for those inside only. So a job's fields are never changed under a worker, and a worker that the
+   system has not let run (another process has its processor) is not waited for: the caller does its pieces. */
 #include "base/threads.h"
 
 #include <pthread.h>
@@ -15,7 +17,7 @@
 #include <immintrin.h>
 #endif
 
-enum { MOST_THREADS = 256, SPINS = 4000 };
+enum { MOST_THREADS = 256, SPINS = 4000, CLOSED = 1 << 30 };
 
 static struct {
   void (*work)(void *, int64_t);
@@ -24,7 +26,7 @@ static struct {
 } job;
 static atomic_int_fast64_t next_piece;
 static atomic_uint generation;
-static atomic_int finished, sleepers;
+static atomic_int gate = CLOSED, sleepers;
 static atomic_bool stopping;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER, jobs = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
@@ -85,8 +87,8 @@ static void *worker(void *argument) {
     }
     seen = atomic_load(&generation);
     if (atomic_load(&stopping)) return NULL;
-    run_pieces();
-    atomic_fetch_add(&finished, 1);
+    if (!(atomic_fetch_add(&gate, 1) & CLOSED)) run_pieces();
+    atomic_fetch_sub(&gate, 1);
   }
 }
 
@@ -167,16 +169,20 @@ void peri_parallel(int64_t pieces, void (*work)(void *context, int64_t piece), v
     return;
   }
   pthread_mutex_lock(&jobs);
-  if (owner != getpid()) running = 0;
+  if (owner != getpid()) { /* a forked child has none of the threads, and one of them may have stood in the gate */
+    running = 0;
+    atomic_store(&gate, CLOSED);
+  }
   if (running == 0) start_workers(wanted - 1);
   job.work = work;
   job.context = context;
   job.pieces = pieces;
-  atomic_store(&finished, 0);
   atomic_store(&next_piece, 0);
+  atomic_fetch_and(&gate, ~CLOSED);
   publish();
   run_pieces();
-  for (int spin = 0; atomic_load(&finished) < running; spin++) {
+  atomic_fetch_or(&gate, CLOSED);
+  for (int spin = 0; atomic_load(&gate) != CLOSED; spin++) {
     if (spin < SPINS) pause_briefly();
     else sched_yield();
   }
