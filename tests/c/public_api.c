@@ -75,7 +75,7 @@ static int errors_teach(void) {
 
 int main(void) {
   double loss = 1;
-  if (learn(&loss)) return 1; /* the first pass fills caches: parsed signatures */
+  if (learn(&loss) || errors_teach()) return 1; /* the first pass fills caches: parsed signatures */
   uint64_t before = peri_memory_live();
   if (learn(&loss) || errors_teach()) return 1;
   CHECK(loss < 0.05);
