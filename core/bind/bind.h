@@ -19,6 +19,7 @@
 
 #define PERI_LUA_TENSOR "perilune.Tensor"
 #define PERI_LUA_LAYER "perilune.Layer"
+#define PERI_LUA_OPTIMIZER "perilune.Optimizer"
 
 /* Raises a Lua error with peri_message() when status is negative, with the caller's position; clears
    the interrupt flag when that was the reason. Returns status. */
@@ -63,6 +64,7 @@ void peri_lua_open_data(lua_State *L);
 void peri_lua_open_format(lua_State *L);
 void peri_lua_open_bridge(lua_State *L); /* for optional modules: bridge.h */
 void peri_lua_open_layer(lua_State *L);
+void peri_lua_open_optim(lua_State *L);
 void peri_lua_open_terminal(lua_State *L);
 
 /* t[key] and t[key] = value for keys that are no names (index.c). */
