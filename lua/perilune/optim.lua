@@ -53,7 +53,9 @@ local function check(where, a)
   local clip
   for _, name in ipairs { "clip_value", "clip_norm", "global_clip_norm" } do
     if a[name] then
-      if not (a[name] > 0) then error(("%s: %s must be above 0, got %s"):format(where, name, tostring(a[name])), 3) end
+      if not (a[name] > 0) then
+        error(("%s: %s must be above 0, got %s"):format(where, name, tostring(a[name])), 3)
+      end
       if clip then error(("%s: give %s or %s, not both"):format(where, clip, name), 3) end
       clip = name
     end
@@ -92,7 +94,8 @@ end
 
 -- What every rule hands to the core.
 local function shared(a, more)
-  for _, name in ipairs { "weight_decay", "clip_value", "clip_norm", "global_clip_norm", "ema", "momentum", "epsilon" } do
+  for _, name in ipairs { "weight_decay", "clip_value", "clip_norm", "global_clip_norm", "ema", "momentum",
+    "epsilon" } do
     if more[name] == nil then more[name] = a[name] end
   end
   return more
