@@ -32,8 +32,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER, jobs = PTHREAD_MUTEX_IN
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
 static pthread_t workers[MOST_THREADS];
 static unsigned first_generation[MOST_THREADS];
-static int running, wanted; /* workers alive; threads asked for, 0 = not yet chosen */
-static pid_t owner;         /* the process whose threads `workers` are: a forked child has none */
+static int running;       /* workers alive */
+static atomic_int wanted; /* threads asked for, 0 = not yet chosen */
 static _Thread_local bool inside;
 
 static void pause_briefly(void) {
@@ -103,18 +103,30 @@ static void publish(void) {
 
 static void stop_workers(void) {
   if (running == 0) return;
-  if (owner == getpid()) {
-    atomic_store(&stopping, true);
-    publish();
-    for (int i = 0; i < running; i++) pthread_join(workers[i], NULL);
-    atomic_store(&stopping, false);
-  }
+  atomic_store(&stopping, true);
+  publish();
+  for (int i = 0; i < running; i++) pthread_join(workers[i], NULL);
+  atomic_store(&stopping, false);
   running = 0;
 }
 
+/* A forked child has none of its parent's workers. One may have held `lock` at the fork, or stood in the
+   gate; one that slept is a sleeper no more. The child starts workers of its own when it needs them. */
+static void forget_workers(void) {
+  running = 0;
+  inside = false;
+  atomic_store(&sleepers, 0);
+  atomic_store(&gate, CLOSED);
+  lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+  jobs = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+  wake = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+}
+static void watch_forks(void) { pthread_atfork(NULL, NULL, forget_workers); }
+
 /* Workers that cannot be started are done without. Signals belong to the main thread. */
 static void start_workers(int count) {
-  owner = getpid();
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, watch_forks);
   sigset_t every, before;
   sigfillset(&every);
   pthread_sigmask(SIG_SETMASK, &every, &before);
@@ -130,7 +142,7 @@ static int clamp(long count) {
 }
 
 int peri_threads(void) {
-  if (wanted == 0) {
+  if (atomic_load(&wanted) == 0) {
     const char *asked = getenv("PERILUNE_THREADS");
     long count = asked ? strtol(asked, NULL, 10) : 0;
     if (count < 1) {
@@ -138,20 +150,28 @@ int peri_threads(void) {
       count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
                                                           : sysconf(_SC_NPROCESSORS_ONLN);
     }
-    wanted = clamp(count);
+    atomic_store(&wanted, clamp(count));
   }
-  return wanted;
+  return atomic_load(&wanted);
 }
 
 void peri_threads_set(int count) {
   pthread_mutex_lock(&jobs);
-  wanted = clamp(count);
-  if (running != wanted - 1) stop_workers();
+  atomic_store(&wanted, clamp(count));
+  if (running != atomic_load(&wanted) - 1) stop_workers();
   pthread_mutex_unlock(&jobs);
 }
 
 void peri_threads_stop(void) {
   pthread_mutex_lock(&jobs);
+  stop_workers();
+  pthread_mutex_unlock(&jobs);
+}
+
+/* The workers run this library's code, so they must be gone before it is. A thread that exits the
+   process in the middle of another's job leaves them to the system. */
+__attribute__((destructor)) static void stop_at_unload(void) {
+  if (pthread_mutex_trylock(&jobs)) return;
   stop_workers();
   pthread_mutex_unlock(&jobs);
 }
@@ -169,11 +189,7 @@ void peri_parallel(int64_t pieces, void (*work)(void *context, int64_t piece), v
     return;
   }
   pthread_mutex_lock(&jobs);
-  if (owner != getpid()) { /* a forked child has none of the threads, and one of them may have stood in the gate */
-    running = 0;
-    atomic_store(&gate, CLOSED);
-  }
-  if (running == 0) start_workers(wanted - 1);
+  if (running == 0) start_workers(atomic_load(&wanted) - 1);
   job.work = work;
   job.context = context;
   job.pieces = pieces;
