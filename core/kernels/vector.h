@@ -5,6 +5,7 @@
    lanes or a product and a sum are fused. Everything is static inline: no two sets share code.
 
      vf, vi, vd    PERI_LANES floats, as many 32-bit integers; PERI_LANES / 2 doubles
+     vu            unsigned 32-bit integers, whose sums and shifts may wrap
      vm            one truth value a lane; made by vm_lt(a, b) ..., used by vf_select(m, a, b)
      *_part        the first `count` lanes only (0 <= count <= PERI_LANES): memory beyond is not
                    touched, lanes beyond read as 0
@@ -36,6 +37,7 @@
 
 typedef float vf __attribute__((vector_size(PERI_LANES * 4)));
 typedef int32_t vi __attribute__((vector_size(PERI_LANES * 4)));
+typedef uint32_t vu __attribute__((vector_size(PERI_LANES * 4)));
 typedef double vd __attribute__((vector_size(PERI_LANES * 4)));
 typedef float vf_memory __attribute__((vector_size(PERI_LANES * 4), aligned(4), may_alias));
 typedef int32_t vi_memory __attribute__((vector_size(PERI_LANES * 4), aligned(4), may_alias));
@@ -71,7 +73,9 @@ static inline void vf_store_part(float *p, vf v, int64_t count) {
 #endif
 }
 
-static inline vi vi_load_part(const int32_t *p, int64_t count) { return (vi)vf_load_part((const float *)(const void *)p, count); }
+static inline vi vi_load_part(const int32_t *p, int64_t count) {
+  return (vi)vf_load_part((const float *)(const void *)p, count);
+}
 static inline void vi_store_part(int32_t *p, vi v, int64_t count) { vf_store_part((float *)(void *)p, (vf)v, count); }
 
 /* --- integers and bits --- */

@@ -14,7 +14,8 @@
 /* 2^n for whole numbers -252 <= n <= 254, in two factors so that neither overflows: v 2^n. */
 static inline vf vf_scale(vf v, vf n) {
   vi whole = vi_truncate(n), half = whole >> 1;
-  return v * vf_of_bits((half + 127) << 23) * vf_of_bits((whole - half + 127) << 23);
+  vu first = (vu)half, second = (vu)(whole - half);
+  return v * (vf)((first + 127) << 23) * (vf)((second + 127) << 23);
 }
 
 /* e^(x + low) = 2^n (1 + q), |low| < 0.06, x in [-110, 100]. x = n ln 2 + r; q = r + r^2 P(r). ln 2
@@ -46,9 +47,9 @@ static inline vf vf_expm1(vf x) {
 
 /* x = m 2^e with m in [sqrt(1/2), sqrt(2)); f = m - 1; log(1 + f) = f - f^2 / 2 + f^3 P(f). */
 static inline vf vf_log(vf x) {
-  vi bits = vi_of_bits(x) - 0x3f3504f3; /* sqrt(1/2) */
-  vf e = vf_of_integers(bits >> 23);
-  vf f = vf_of_bits((bits & 0x007fffff) + 0x3f3504f3) - 1;
+  vu bits = (vu)x - 0x3f3504f3; /* sqrt(1/2) */
+  vf e = vf_of_integers((vi)bits >> 23);
+  vf f = (vf)((bits & 0x007fffff) + 0x3f3504f3) - 1;
   vf p = -0.116756507F + f * 0.0674663756F;
   p = 0.118881629F + f * p;
   p = -0.124055896F + f * p;
