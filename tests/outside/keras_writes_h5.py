@@ -31,6 +31,10 @@ def models():
     yield "shapes", (6, 4), [K.Dense(6, activation="elu"), K.Reshape((3, 4, 3)), K.MaxPooling2D(2, padding="same"),
                              K.Flatten(), K.Dense(2, activation="sigmoid")]
     yield "words", (5,), [K.Embedding(11, 4), K.Flatten(), K.Dense(3, activation="softmax")]
+    yield "norms", (4, 3, 2), [
+        K.BatchNormalization(scale=False, momentum=0.9), K.LayerNormalization(center=False, epsilon=1e-2),
+        K.BatchNormalization(center=False), K.GlobalAveragePooling2D(keepdims=True), K.Conv2D(3, 1), K.LeakyReLU(),
+        K.LeakyReLU(0.1), K.ELU(0.7), K.ReLU(), K.Softmax(), K.Flatten()]
     for name in ("relu", "leaky_relu", "elu", "silu", "sigmoid", "tanh", "softplus", "softmax"):
         yield f"activation_{name}", (4,), [K.Dense(5), K.Activation(name), K.Dense(2)]
 

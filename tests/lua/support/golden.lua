@@ -117,7 +117,7 @@ function golden.near(array, tensor, tolerance, what)
   for _, value in ipairs(array.data) do scale = math.max(scale, math.abs(value)) end
   for i, value in ipairs(flatten(tensor:totable(), {})) do
     local expected = array.data[i] + offset
-    if not (math.abs(value - expected) <= tolerance * scale) then
+    if math.abs(value - expected) > tolerance * scale or value ~= value then
       error(("%s: element %d is %.17g, the golden value %.17g"):format(what, i, value, expected), 2)
     end
   end
