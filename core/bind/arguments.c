@@ -280,16 +280,19 @@ static void convert(reading *r, const peri_param *p, int index, const peri_tenso
   v->given = true;
 }
 
-static const peri_tensor *first_tensor(const reading *r) {
+/* The tensor whose type a plain number takes: the first, but a mask only when there is no other. */
+static const peri_tensor *model_tensor(const reading *r) {
+  const peri_tensor *model = NULL;
   for (int k = 0; k < r->s->count; k++) {
     const peri_tensor *t = r->slot[k] ? peri_lua_test_tensor(r->L, r->slot[k]) : NULL;
-    if (t) return t;
+    if (t && t->dtype != PERI_U8) return t;
+    if (!model) model = t;
   }
-  return NULL;
+  return model;
 }
 
 static void convert_all(reading *r, peri_value *arg) {
-  const peri_tensor *model = first_tensor(r);
+  const peri_tensor *model = model_tensor(r);
   memset(arg, 0, sizeof *arg * PERI_MAX_ARGS);
   for (int k = 0; k < r->s->count; k++) {
     const peri_param *p = &r->s->param[k];

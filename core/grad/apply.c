@@ -129,9 +129,9 @@ int peri_apply(const peri_op *op, int args, const peri_value *arg, peri_tensor *
   memcpy(c.arg, arg, sizeof(peri_value) * (size_t)args);
   int status = run(&c, s);
   for (int i = 0; i < PERI_MAX_AUX; i++) peri_tensor_release(c.aux[i]);
-  for (int i = 0; i < c.outs; i++) {
-    if (status >= 0) out[i] = c.out[i];
-    else peri_tensor_release(c.out[i]);
+  for (int i = 0; i < PERI_MAX_OUTS; i++) { /* a forward that failed may have made some already */
+    if (status < 0) peri_tensor_release(c.out[i]);
+    else if (i < c.outs) out[i] = c.out[i];
   }
   return status < 0 ? status : c.outs;
 }
