@@ -47,6 +47,7 @@ static int l_optimizer(lua_State *L) {
   p.ema = luaL_optnumber(L, -1, 0);
   p.nesterov = flag_of(L, 2, "nesterov");
   p.centered = flag_of(L, 2, "centered");
+  p.amsgrad = flag_of(L, 2, "amsgrad");
   peri_optimiser **box = lua_newuserdatauv(L, sizeof *box, 1);
   *box = NULL;
   luaL_setmetatable(L, PERI_LUA_OPTIMIZER);

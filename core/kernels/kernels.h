@@ -154,7 +154,7 @@ typedef struct peri_kernels {
 
   /* --- optimisers: w and the states are updated in place, g is read --- */
   void (*sgd)(const peri_step *s, int64_t n, void *w, const void *g, void *velocity);         /* velocity NULL without momentum */
-  void (*adam)(const peri_step *s, int64_t n, void *w, const void *g, void *m, void *v);
+  void (*adam)(const peri_step *s, int64_t n, void *w, const void *g, void *m, void *v, void *most); /* most NULL unless AMSGrad */
   void (*rmsprop)(const peri_step *s, int64_t n, void *w, const void *g, void *v, void *mean, void *velocity); /* mean NULL unless centered */
   void (*adagrad)(const peri_step *s, int64_t n, void *w, const void *g, void *sum);
   double (*sum_squares)(int64_t n, const void *x); /* for clipping by global norm */

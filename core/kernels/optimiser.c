@@ -84,7 +84,8 @@ static void sgd_apply(const step *s, int64_t n, float *w, const float *g, float 
 }
 
 /* m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;
-   w -= rate / correction1 * m / (sqrt(v) / sqrt(correction2) + epsilon)   (Kingma and Ba 2015) */
+   w -= rate / correction1 * m / (sqrt(v) / sqrt(correction2) + epsilon)   (Kingma and Ba 2015);
+   AMSGrad: the largest v so far under the root   (Reddi, Kale, Kumar 2018) */
 static inline void adam_vector(const step *s, float *w, const float *g, float *const state[3], int64_t i,
                                int64_t count) {
   vf weight = get(w, count), d = gradient(s, get(g, count), weight);
@@ -92,6 +93,10 @@ static inline void adam_vector(const step *s, float *w, const float *g, float *c
   vf v = s->beta2 * get(state[1] + i, count) + s->rest2 * d * d;
   put(state[0] + i, m, count);
   put(state[1] + i, v, count);
+  if (state[2]) {
+    v = vf_max(get(state[2] + i, count), v); /* NaN stays: second operand */
+    put(state[2] + i, v, count);
+  }
   put(w, weight * s->keep - s->inv1 * m / (vf_sqrt(v) * s->root2 + s->epsilon), count);
 }
 static void adam_apply(const step *s, int64_t n, float *w, const float *g, float *const state[3]) {
@@ -136,8 +141,8 @@ static void adagrad_apply(const step *s, int64_t n, float *w, const float *g, fl
 static void sgd(const peri_step *s, int64_t n, void *w, const void *g, void *velocity) {
   run(s, sgd_apply, n, w, g, velocity, NULL, NULL);
 }
-static void adam(const peri_step *s, int64_t n, void *w, const void *g, void *m, void *v) {
-  run(s, adam_apply, n, w, g, m, v, NULL);
+static void adam(const peri_step *s, int64_t n, void *w, const void *g, void *m, void *v, void *most) {
+  run(s, adam_apply, n, w, g, m, v, most);
 }
 static void rmsprop(const peri_step *s, int64_t n, void *w, const void *g, void *v, void *mean, void *velocity) {
   run(s, rmsprop_apply, n, w, g, v, mean, velocity);

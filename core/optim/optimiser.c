@@ -11,7 +11,7 @@ static const struct {
   const char *slot[PERI_OPTIMISER_SLOTS - 1];
 } rules[PERI_RULES] = {
     [PERI_RULE_SGD] = {"sgd", {"velocity", NULL, NULL}},
-    [PERI_RULE_ADAM] = {"adam", {"m", "v", NULL}},
+    [PERI_RULE_ADAM] = {"adam", {"m", "v", "most"}},
     [PERI_RULE_RMSPROP] = {"rmsprop", {"v", "mean", "velocity"}},
     [PERI_RULE_ADAGRAD] = {"adagrad", {"sum", NULL, NULL}},
 };
@@ -29,6 +29,7 @@ const char *peri_optimiser_slot_name(const peri_optimiser *o, int slot) {
   const peri_optimiser_options *p = &o->options;
   if (slot == PERI_SLOT_AVERAGE) return p->averages ? "average" : NULL;
   if (p->rule == PERI_RULE_SGD && p->momentum == 0) return NULL;
+  if (p->rule == PERI_RULE_ADAM && slot == 2 && !p->amsgrad) return NULL;
   if (p->rule == PERI_RULE_RMSPROP && slot == 1 && !p->centered) return NULL;
   if (p->rule == PERI_RULE_RMSPROP && slot == 2 && p->momentum == 0) return NULL;
   return rules[p->rule].slot[slot];

@@ -27,7 +27,7 @@ typedef struct peri_optimiser_options {
   double clip_value;       /* of the three at most one is above 0, which is no clipping */
   double clip_norm, global_clip_norm;
   double ema;              /* momentum of the averaged weights, when `averages` */
-  bool nesterov, centered, averages;
+  bool nesterov, centered, amsgrad, averages;
 } peri_optimiser_options;
 
 typedef struct peri_optimiser peri_optimiser;

@@ -91,7 +91,7 @@ static void run_rule(const peri_optimiser *o, const peri__trained *t, const peri
   void *w = peri_tensor_data(t->weight), *a = data_of(t->slot[0]), *b = data_of(t->slot[1]), *c = data_of(t->slot[2]);
   switch (o->options.rule) {
   case PERI_RULE_SGD: k->sgd(s, n, w, g, a); break;
-  case PERI_RULE_ADAM: k->adam(s, n, w, g, a, b); break;
+  case PERI_RULE_ADAM: k->adam(s, n, w, g, a, b, c); break;
   case PERI_RULE_RMSPROP: k->rmsprop(s, n, w, g, a, b, c); break;
   default: k->adagrad(s, n, w, g, a); break;
   }

@@ -53,7 +53,7 @@ local function check(where, a)
   local clip
   for _, name in ipairs { "clip_value", "clip_norm", "global_clip_norm" } do
     if a[name] then
-      if not (a[name] > 0) then
+      if a[name] <= 0 or a[name] ~= a[name] then
         error(("%s: %s must be above 0, got %s"):format(where, name, tostring(a[name])), 3)
       end
       if clip then error(("%s: give %s or %s, not both"):format(where, clip, name), 3) end
@@ -116,7 +116,13 @@ end
 optim.SGD = constructor("SGD", "sgd", 0.01, 0, { { "momentum", "number", 0 }, { "nesterov", "boolean", false } },
   function(a) return shared(a, { nesterov = a.nesterov }) end)
 
-local adam = { { "beta1", "number", 0.9 }, { "beta2", "number", 0.999 }, { "epsilon", "number", 1e-7 } }
+local adam = { { "beta1", "number", 0.9 }, { "beta2", "number", 0.999 }, { "epsilon", "number", 1e-7 },
+  { "amsgrad", "boolean", false } }
+
+local function adam_options(a, more)
+  more.beta1, more.beta2, more.amsgrad = a.beta1, a.beta2, a.amsgrad
+  return shared(a, more)
+end
 
 --- Adam: steps along the mean of the gradients, each element over the root of its mean square.
 --
@@ -124,24 +130,27 @@ local adam = { { "beta1", "number", 0.9 }, { "beta2", "number", 0.999 }, { "epsi
 --    v = beta2 v + (1 - beta2) g^2
 --    w = w - lr m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon)
 --
+-- and with amsgrad the largest v so far in v's place under the root (Reddi, Kale and Kumar 2018).
+--
 -- Kingma and Ba 2015, algorithm 1; PyTorch's Adam with Keras' defaults. (Keras' Adam adds epsilon before the
 -- correction of v: its step is smaller by less than epsilon / sqrt(v) of itself, in the first steps.)
 -- @function optim.Adam
--- @param given { parameters, lr = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-7, and the options of all }
+-- @param given { parameters, lr = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-7, amsgrad = false, and the
+--   options of all }
 -- @return an optimiser
 -- @usage local opt = optim.Adam { net:parameters(), lr = 1e-3 }
 optim.Adam = constructor("Adam", "adam", 0.001, 0, adam,
-  function(a) return shared(a, { beta1 = a.beta1, beta2 = a.beta2 }) end)
+  function(a) return adam_options(a, {}) end)
 
 --- Adam with decoupled weight decay: first w = w - lr weight_decay w, then Adam's step with the plain gradient.
 -- Loshchilov and Hutter 2019, algorithm 2, in PyTorch's form (the decay is scaled by lr); Keras' default decay.
 -- @function optim.AdamW
--- @param given { parameters, lr = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-7, weight_decay = 0.004, and
---   the options of all }
+-- @param given { parameters, lr = 0.001, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-7, amsgrad = false,
+--   weight_decay = 0.004, and the options of all }
 -- @return an optimiser
 -- @usage local opt = optim.AdamW { net:parameters(), weight_decay = 0.01 }
 optim.AdamW = constructor("AdamW", "adam", 0.001, 0.004, adam, function(a)
-  return shared(a, { beta1 = a.beta1, beta2 = a.beta2, weight_decay = 0, decoupled_decay = a.weight_decay })
+  return adam_options(a, { weight_decay = 0, decoupled_decay = a.weight_decay })
 end)
 
 --- RMSprop: each element over the root of a running mean of its squares.
@@ -218,8 +227,8 @@ function methods:plan(total, per_epoch, done) self:attached().driver:plan(total,
 function methods:on_epoch(logs) self:attached().driver:on_epoch(logs) end
 
 --- All that going on bit for bit needs, as a copy: { tensors = by name, plain = data that JSON can hold }.
--- Names are "3/m": the third tensor's m; see each optimiser's formula: velocity (u), m, v, mean (a), sum (s),
--- average.
+-- Names are "3/m": the third tensor's m. By the formulas above: velocity (u), m, v, most (the largest v), mean (a),
+-- sum (s), and average.
 function methods:state()
   local inside = self:attached()
   local tensors, steps = self:state_c()

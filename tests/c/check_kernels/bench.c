@@ -56,7 +56,7 @@ static void run_average_pool(const peri_kernels *k) { k->average_pool(&pool, x, 
 static void run_adam(const peri_kernels *k) {
   static const peri_step s = {.rate = 1e-6, .scale = 1, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7,
                               .correction1 = 0.5, .correction2 = 0.5};
-  k->adam(&s, N, w, x, y, z);
+  k->adam(&s, N, w, x, y, z, NULL);
 }
 static void product(const peri_kernels *k, int64_t m, int64_t n, int64_t depth, int turned) {
   peri_matmul p = {.m = m, .n = n, .k = depth, .a_row = turned & 1 ? 1 : depth, .a_col = turned & 1 ? m : 1,

@@ -5,7 +5,7 @@
 
 typedef struct trial {
   peri_step step;
-  int centered, momentum;
+  int centered, momentum; /* centered stands for AMSGrad in Adam */
 } trial;
 
 static void run_sgd(const peri_kernels *k, check_case *c) {
@@ -14,7 +14,8 @@ static void run_sgd(const peri_kernels *k, check_case *c) {
 }
 static void run_adam(const peri_kernels *k, check_case *c) {
   const trial *t = c->options;
-  k->adam(&t->step, c->in[0].n, c->out[0].data, c->in[0].data, c->out[1].data, c->out[2].data);
+  k->adam(&t->step, c->in[0].n, c->out[0].data, c->in[0].data, c->out[1].data, c->out[2].data,
+          t->centered ? c->out[3].data : NULL);
 }
 static void run_rmsprop(const peri_kernels *k, check_case *c) {
   const trial *t = c->options;
@@ -43,7 +44,7 @@ static void check_one(const char *entry, void (*run)(const peri_kernels *, check
   check_update(&c, n, -1, 1);
   check_update(&c, n, -1, 1);       /* velocity or first moment */
   check_update(&c, n, 0.2, 0.9);    /* second moment */
-  check_update(&c, n, -0.3, 0.3);   /* running mean */
+  check_update(&c, n, -0.3, 0.3);   /* running mean, or largest second moment */
   c.rel = 1e-6, c.abs = 3e-7;
   check_case_run(&c);
 }
