@@ -104,6 +104,15 @@ describe("fit", function()
     compare(by_label, { class_weights = classes, sample_weights = weights })
   end)
 
+  it("takes an optimiser by name, and one with averages through an empty run", function()
+    local net = digit_net(1)
+    assert.is_true(net:fit(drawn, options(net, { epochs = 2, optimizer = "adam" })).loss[2] < 3)
+    assert.same({}, net:fit(drawn, options(net, { epochs = 0, optimizer = peri.optim.SGD { ema = 0.9 } })).epoch)
+    local ok, reason = pcall(net.fit, net, drawn, options(net, { optimizer = "magic" }))
+    assert.is_false(ok)
+    assert.matches("there is no optimizer 'magic'; there are Adagrad, Adam, AdamW", reason)
+  end)
+
   it("is the same with one thread and with two", function()
     local nets, before = {}, core.threads()
     for threads = 1, 2 do
@@ -178,6 +187,21 @@ describe("a training checkpoint", function()
 
   it("goes on in the middle of an epoch", function()
     compare(function(net) return momentum(net, 0.02) end, 23)
+  end)
+
+  it("holds for every optimiser, with momentum, averages, clipping and schedules", function()
+    local optim = peri.optim
+    for name, given in pairs {
+      SGD = function() return { lr = optim.schedules.cosine { 0.02, restarts = 1.5 }, momentum = 0.9, ema = 0.9 } end,
+      Adam = function() return { lr = function(progress) return 1e-3 * (1 - progress) end, clip_norm = 1 } end,
+      AdamW = function() return { lr = optim.schedules.reduce_on_plateau { 1e-3, patience = 1 }, ema = 0.99 } end,
+      RMSprop = function() return { momentum = 0.5, centered = true } end,
+      Adagrad = function()
+        return { lr = coroutine.create(function() for k = 1, 1000 do coroutine.yield(0.1 / k) end end) }
+      end,
+    } do
+      compare(function() return optim[name](given()) end, name == "Adam" and 20 or 24)
+    end
   end)
 
   it("is told from other files", function()
