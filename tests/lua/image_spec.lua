@@ -51,8 +51,8 @@ describe("pictures", function()
   end)
 
   it("that are malformed give an error with the path", function()
-    for name, text in pairs { ["a.png"] = "\x89PNG\r\n\x1a\nxxxx", ["b.jpg"] = "\xFF\xD8\xFF\xE0zz", ["c.pgm"] = "P5 9 9 255 x",
-      ["d.png"] = "no picture" } do
+    for name, text in pairs { ["a.png"] = "\x89PNG\r\n\x1a\nxxxx", ["b.jpg"] = "\xFF\xD8\xFF\xE0zz",
+      ["c.pgm"] = "P5 9 9 255 x", ["d.png"] = "no picture" } do
       says(name, image.load, write(name, text))
     end
     says("No such file", image.load, folder .. "/nothing.png")
