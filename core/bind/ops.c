@@ -60,6 +60,15 @@ static int l_describe(lua_State *L) {
     lua_setfield(L, -2, "random");
     return 1;
   }
+  const peri_layer_type *layer = peri_layer_type_find(name);
+  if (layer) {
+    push_text(L, "kind", "layer");
+    push_text(L, "signature", layer->signature);
+    push_text(L, "doc", layer->doc);
+    push_text(L, "example", layer->example);
+    push_text(L, "keras", layer->keras);
+    return 1;
+  }
   lua_pushnil(L);
   return 1;
 }
