@@ -31,7 +31,7 @@ static int fail_names(reading *r, const char *format, const char *name) {
   luaL_pushresult(&b);
   const char *names = lua_tostring(r->L, -1);
   lua_pushfstring(r->L, format, name);
-  return luaL_error(r->L, "%s: %s; it takes %s", r->what, lua_tostring(r->L, -1), names);
+  return peri_lua_error(r->L, "%s: %s; it takes %s", r->what, lua_tostring(r->L, -1), names);
 }
 
 /* Is `name` this parameter's name or one of its other spellings? */
@@ -150,7 +150,7 @@ static void find_arguments(reading *r, int first) {
 static int fail_kind(reading *r, const peri_param *p, int index) {
   const char *got = luaL_typename(r->L, index);
   const char *wanted = p->kind == PERI_K_CHOICE ? p->choices : peri_kind_name(p->kind);
-  return luaL_error(r->L, "%s: argument '%s' wants %s, got %s (%s)", r->what, p->name, wanted, got,
+  return peri_lua_error(r->L, "%s: argument '%s' wants %s, got %s (%s)", r->what, p->name, wanted, got,
                     luaL_tolstring(r->L, index, NULL));
 }
 
@@ -164,7 +164,7 @@ static int64_t integer_at(reading *r, const peri_param *p, int index) {
 /* 1-based from the front, negative from the back; 0 names nothing. */
 static int64_t axis_at(reading *r, const peri_param *p, int index) {
   int64_t axis = integer_at(r, p, index);
-  if (axis == 0) luaL_error(r->L, "%s: '%s' counts from 1 (or from -1 at the end), 0 is no axis", r->what, p->name);
+  if (axis == 0) peri_lua_error(r->L, "%s: '%s' counts from 1 (or from -1 at the end), 0 is no axis", r->what, p->name);
   return axis > 0 ? axis - 1 : axis;
 }
 
@@ -176,7 +176,7 @@ static void read_ints(reading *r, const peri_param *p, int index, peri_value *v)
     v->ints.at[0] = axes ? axis_at(r, p, index) : integer_at(r, p, index);
   } else {
     int64_t count = luaL_len(L, index);
-    if (count > PERI_MAX_INTS) luaL_error(L, "%s: '%s' takes at most %d numbers", r->what, p->name, PERI_MAX_INTS);
+    if (count > PERI_MAX_INTS) peri_lua_error(L, "%s: '%s' takes at most %d numbers", r->what, p->name, PERI_MAX_INTS);
     v->ints.count = (int)count;
     for (int i = 0; i < v->ints.count; i++) {
       lua_geti(L, index, i + 1);
@@ -186,7 +186,7 @@ static void read_ints(reading *r, const peri_param *p, int index, peri_value *v)
   }
   if (p->kind == PERI_K_PAIR) {
     if (v->ints.count == 1) v->ints.at[1] = v->ints.at[0];
-    else if (v->ints.count != 2) luaL_error(L, "%s: '%s' takes one number or two", r->what, p->name);
+    else if (v->ints.count != 2) peri_lua_error(L, "%s: '%s' takes one number or two", r->what, p->name);
     v->ints.count = 2;
   }
 }
@@ -203,7 +203,7 @@ static void read_tensors(reading *r, const peri_param *p, int index, peri_value 
     lua_geti(L, index, i + 1);
     v->tensors.at[i] = peri_lua_test_tensor(L, -1);
     if (!v->tensors.at[i]) {
-      luaL_error(L, "%s: element %d of '%s' is no tensor but %s", r->what, i + 1, p->name, luaL_typename(L, -1));
+      peri_lua_error(L, "%s: element %d of '%s' is no tensor but %s", r->what, i + 1, p->name, luaL_typename(L, -1));
     }
     lua_pop(L, 1);
   }
@@ -221,11 +221,11 @@ static void read_tensor(reading *r, const peri_param *p, int index, const peri_t
   if ((lua_type(L, index) != LUA_TNUMBER && !boolean) || !model) fail_kind(r, p, index);
   double number = boolean ? lua_toboolean(L, index) : lua_tonumber(L, index);
   if (!peri_dtype_floating(model->dtype) && number != (double)(int64_t)number) {
-    luaL_error(L, "%s: %f is no integer, but the tensor is %s; convert it with :float() first", r->what, number,
+    peri_lua_error(L, "%s: %f is no integer, but the tensor is %s; convert it with :float() first", r->what, number,
                peri_dtype_name(model->dtype));
   }
   if (model->dtype == PERI_U8 && (number < 0 || number > 255)) {
-    luaL_error(L, "%s: %f does not fit into uint8 (0 to 255); convert the tensor first", r->what, number);
+    peri_lua_error(L, "%s: %f does not fit into uint8 (0 to 255); convert the tensor first", r->what, number);
   }
   luaL_checkstack(L, 4, r->what);
   peri_tensor **box = peri_lua_new_tensor(L);
@@ -243,7 +243,7 @@ static void read_choice(reading *r, const peri_param *p, int index, peri_value *
   const char *word = lua_type(r->L, index) == LUA_TSTRING ? lua_tolstring(r->L, index, &length) : NULL;
   int found = word ? peri_choice_index(p, word, length) : -1;
   if (found < 0) {
-    luaL_error(r->L, "%s: '%s' is %s; it can be %s", r->what, p->name, luaL_tolstring(r->L, index, NULL), p->choices);
+    peri_lua_error(r->L, "%s: '%s' is %s; it can be %s", r->what, p->name, luaL_tolstring(r->L, index, NULL), p->choices);
   }
   v->integer = found;
 }
@@ -312,7 +312,7 @@ void peri_lua_arguments_table(lua_State *L, const char *what, const peri_signatu
                               const char *const *also, peri_value *arg) {
   reading r = {.L = L, .what = what, .s = s, .also = also};
   if (!lua_isnoneornil(L, index)) {
-    if (!lua_istable(L, index)) luaL_error(L, "%s: wants its arguments in one table {...}, got %s", what, luaL_typename(L, index));
+    if (!lua_istable(L, index)) peri_lua_error(L, "%s: wants its arguments in one table {...}, got %s", what, luaL_typename(L, index));
     read_list(&r, index, 0);
     read_named(&r, index);
   }

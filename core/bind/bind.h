@@ -21,6 +21,9 @@
 #define PERI_LUA_LAYER "perilune.Layer"
 #define PERI_LUA_OPTIMIZER "perilune.Optimizer"
 
+/* luaL_error, but the position in front is the caller's own line, not one of lua/perilune. */
+int peri_lua_error(lua_State *L, const char *format, ...);
+
 /* Raises a Lua error with peri_message() when status is negative, with the caller's position; clears
    the interrupt flag when that was the reason. Returns status. */
 int peri_lua_check(lua_State *L, int status);

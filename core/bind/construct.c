@@ -37,7 +37,7 @@ static options take_options(lua_State *L, const char *what, peri_dtype fallback)
         names = true;
         if (strcmp(name, "dtype") == 0) o.dtype = dtype_at(L, -1);
         else if (strcmp(name, "requires_grad") == 0) o.requires_grad = lua_toboolean(L, -1);
-        else luaL_error(L, "%s: unknown option '%s'; it takes dtype, requires_grad", what, name);
+        else peri_lua_error(L, "%s: unknown option '%s'; it takes dtype, requires_grad", what, name);
       }
       lua_pop(L, 1);
     }
@@ -129,7 +129,7 @@ static int random_filled(lua_State *L, const char *what, bool normal) {
   int64_t shape[PERI_MAX_DIMS];
   options o = take_options(L, what, PERI_F32);
   int ndim = peri_lua_shape(L, 1, shape);
-  if (!peri_dtype_floating(o.dtype)) return luaL_error(L, "%s: the type must be float32 or float64", what);
+  if (!peri_dtype_floating(o.dtype)) return peri_lua_error(L, "%s: the type must be float32 or float64", what);
   peri_tensor **box = peri_lua_new_tensor(L);
   peri_lua_check(L, peri_tensor_new(box, o.dtype, ndim, shape));
   int64_t n = peri_tensor_count(*box);
@@ -178,7 +178,7 @@ static int table_shape(lua_State *L, int index, int64_t shape[PERI_MAX_DIMS]) {
   luaL_checkstack(L, PERI_MAX_DIMS + 4, "tensor");
   lua_pushvalue(L, index);
   while (lua_istable(L, -1)) {
-    if (ndim == PERI_MAX_DIMS) return luaL_error(L, "tensor: lists are nested deeper than %d", PERI_MAX_DIMS);
+    if (ndim == PERI_MAX_DIMS) return peri_lua_error(L, "tensor: lists are nested deeper than %d", PERI_MAX_DIMS);
     shape[ndim++] = luaL_len(L, -1);
     lua_geti(L, -1, 1);
   }
@@ -201,18 +201,18 @@ static void store(peri_tensor *t, int64_t at, lua_State *L) {
 static void fill_from(lua_State *L, peri_tensor *t, int axis, int64_t *at) {
   if (axis == t->ndim) {
     if (lua_type(L, -1) != LUA_TNUMBER && !lua_isboolean(L, -1)) {
-      luaL_error(L, "tensor: element %I is %s where a number was expected", (lua_Integer)*at + 1, luaL_typename(L, -1));
+      peri_lua_error(L, "tensor: element %I is %s where a number was expected", (lua_Integer)*at + 1, luaL_typename(L, -1));
     }
     double value = lua_tonumber(L, -1);
     bool integer = !peri_dtype_floating(t->dtype);
     if (integer && (value != floor(value) || fabs(value) > 9.2e18 || (t->dtype == PERI_U8 && (value < 0 || value > 255)))) {
-      luaL_error(L, "tensor: element %I is %f, which %s cannot hold", (lua_Integer)*at + 1, value, peri_dtype_name(t->dtype));
+      peri_lua_error(L, "tensor: element %I is %f, which %s cannot hold", (lua_Integer)*at + 1, value, peri_dtype_name(t->dtype));
     }
     store(t, (*at)++, L);
     return;
   }
   if (!lua_istable(L, -1) || luaL_len(L, -1) != t->shape[axis]) {
-    luaL_error(L, "tensor: lists must be rectangular: on level %d one is not a list of %I elements", axis + 1,
+    peri_lua_error(L, "tensor: lists must be rectangular: on level %d one is not a list of %I elements", axis + 1,
                (lua_Integer)t->shape[axis]);
   }
   for (int64_t i = 1; i <= t->shape[axis]; i++) {
@@ -230,7 +230,7 @@ static int l_tensor(lua_State *L) {
   if (lua_gettop(L) > 1) o = take_options(L, "tensor", o.dtype);
   lua_settop(L, 1);
   if (!from && !lua_istable(L, 1) && !lua_isnumber(L, 1)) {
-    return luaL_error(L, "tensor: wants nested lists of numbers, a number or a tensor, got %s", luaL_typename(L, 1));
+    return peri_lua_error(L, "tensor: wants nested lists of numbers, a number or a tensor, got %s", luaL_typename(L, 1));
   }
   int ndim = from ? 0 : table_shape(L, 1, shape);
   peri_tensor **box = peri_lua_new_tensor(L);

@@ -1,15 +1,40 @@
 /* core.c - the module perilune.core: errors, settings, and the parts that fill it. */
 #include "bind/bind.h"
 
+#include <stdarg.h>
+#include <string.h>
+
 #include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/rng.h"
 #include "base/threads.h"
 
+/* The library's own Lua files are stepped over: a person wants to see the line of their own. */
+static void push_position(lua_State *L) {
+  lua_Debug frame;
+  for (int level = 1; lua_getstack(L, level, &frame); level++) {
+    lua_getinfo(L, "Sl", &frame);
+    if (frame.currentline <= 0 || strstr(frame.source, "/perilune/")) continue;
+    lua_pushfstring(L, "%s:%d: ", frame.short_src, frame.currentline);
+    return;
+  }
+  lua_pushliteral(L, "");
+}
+
+int peri_lua_error(lua_State *L, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  push_position(L);
+  lua_pushvfstring(L, format, arguments);
+  va_end(arguments);
+  lua_concat(L, 2);
+  return lua_error(L);
+}
+
 int peri_lua_check(lua_State *L, int status) {
   if (status >= 0) return status;
   if (status == PERI_EINTERRUPT) peri_interrupt_clear();
-  return luaL_error(L, "%s", peri_message());
+  return peri_lua_error(L, "%s", peri_message());
 }
 
 /* seed(n): starts the generator anew; the same seed gives the same numbers. */

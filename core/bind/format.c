@@ -56,7 +56,7 @@ void peri_lua_push_keys(lua_State *L, int index, const char *what) {
   while (lua_next(L, index)) {
     lua_pop(L, 1);
     if (lua_type(L, -1) != LUA_TSTRING) {
-      luaL_error(L, "%s: every key must be a name (a string), one is %s", what, luaL_tolstring(L, -1, NULL));
+      peri_lua_error(L, "%s: every key must be a name (a string), one is %s", what, luaL_tolstring(L, -1, NULL));
     }
     lua_pushvalue(L, -1);
     lua_rawseti(L, -3, ++count);
@@ -73,7 +73,7 @@ static const char *push_name(lua_State *L, lua_Integer i, const char *what) {
   size_t length;
   lua_rawgeti(L, -1, i);
   const char *name = lua_tolstring(L, -1, &length);
-  if (strlen(name) != length) luaL_error(L, "%s: a name must not hold a NUL character", what);
+  if (strlen(name) != length) peri_lua_error(L, "%s: a name must not hold a NUL character", what);
   return name;
 }
 
@@ -85,7 +85,7 @@ static void read_tensors(lua_State *L, int index, const char *what, peri_named *
     const char *name = push_name(L, i, what);
     lua_getfield(L, index, name);
     peri_tensor *t = peri_lua_test_tensor(L, -1);
-    if (!t) luaL_error(L, "%s: '%s' must be a tensor, it is a %s", what, name, luaL_typename(L, -1));
+    if (!t) peri_lua_error(L, "%s: '%s' must be a tensor, it is a %s", what, name, luaL_typename(L, -1));
     peri_lua_check(L, peri_named_add(list, name, t));
     lua_pop(L, 2);
   }
@@ -101,7 +101,7 @@ static void read_texts(lua_State *L, int index, const char *what, peri_named *li
     size_t length;
     const char *name = push_name(L, i, what);
     if (lua_getfield(L, index, name) != LUA_TSTRING) {
-      luaL_error(L, "%s: metadata '%s' must be a string, it is a %s", what, name, luaL_typename(L, -1));
+      peri_lua_error(L, "%s: metadata '%s' must be a string, it is a %s", what, name, luaL_typename(L, -1));
     }
     const char *text = lua_tolstring(L, -1, &length);
     peri_lua_check(L, peri_named_add_text(list, name, text, length));

@@ -11,7 +11,7 @@
 static int64_t position(lua_State *L, int64_t asked, int64_t n, int axis) {
   int64_t at = asked < 0 ? asked + n : asked - 1;
   if (asked == 0 || at < 0 || at >= n) {
-    luaL_error(L, "index %I is out of range on axis %d of size %I", (lua_Integer)asked, axis + 1, (lua_Integer)n);
+    peri_lua_error(L, "index %I is out of range on axis %d of size %I", (lua_Integer)asked, axis + 1, (lua_Integer)n);
   }
   return at;
 }
@@ -28,19 +28,19 @@ static void slice_axis(lua_State *L, int key, int axis) {
   peri_tensor *t = peri_lua_tensor(L, -1);
   int64_t n = t->shape[axis], bound[3] = {1, -1, 1};
   int count = (int)luaL_len(L, key);
-  if (count > 3) luaL_error(L, "a range is {from, to, step}, not %d numbers", count);
+  if (count > 3) peri_lua_error(L, "a range is {from, to, step}, not %d numbers", count);
   for (int i = 0; i < count; i++) {
     int exact;
     lua_geti(L, key, i + 1);
     bound[i] = lua_tointegerx(L, -1, &exact);
-    if (!exact) luaL_error(L, "a range is {from, to, step} of integers, got %s", luaL_tolstring(L, -1, NULL));
+    if (!exact) peri_lua_error(L, "a range is {from, to, step} of integers, got %s", luaL_tolstring(L, -1, NULL));
     lua_pop(L, 1);
   }
   if (count == 0) return;
   if (count == 1) bound[1] = bound[0];
-  if (bound[2] == 0) luaL_error(L, "the step of a range must not be 0");
+  if (bound[2] == 0) peri_lua_error(L, "the step of a range must not be 0");
   int64_t from = n == 0 && count == 2 ? 0 : position(L, bound[0], n, axis), to = bound[1] < 0 ? bound[1] + n : bound[1] - 1;
-  if (to >= n || to < -1) luaL_error(L, "index %I is out of range on axis %d of size %I", (lua_Integer)bound[1], axis + 1, (lua_Integer)n);
+  if (to >= n || to < -1) peri_lua_error(L, "index %I is out of range on axis %d of size %I", (lua_Integer)bound[1], axis + 1, (lua_Integer)n);
   int64_t steps = (to - from) / bound[2];
   int64_t length = (to - from) * (bound[2] > 0 ? 1 : -1) < 0 ? 0 : steps + 1;
   peri_value arg[] = {PERI_T(t), PERI_I(axis), PERI_I(from + 1), PERI_I(length), PERI_I(bound[2])};
@@ -67,7 +67,7 @@ static void pick_axis(lua_State *L, peri_tensor *key, int axis) {
     return;
   }
   if (key->dtype != PERI_I64) {
-    luaL_error(L, "axis %d is indexed by int64 positions or by a uint8 mask of its size %I, not by a %s", axis + 1,
+    peri_lua_error(L, "axis %d is indexed by int64 positions or by a uint8 mask of its size %I, not by a %s", axis + 1,
                (lua_Integer)t->shape[axis], peri_tensor_text(key));
   }
   peri_value arg[] = {PERI_T(t), PERI_I(axis), PERI_T(key)};
@@ -85,14 +85,14 @@ static void select_axis(lua_State *L, lua_Integer asked, int axis) {
 static void apply_list(lua_State *L, int keys, bool views) {
   int count = (int)luaL_len(L, keys), axis = 0;
   peri_tensor *t = peri_lua_tensor(L, -1);
-  if (count > t->ndim) luaL_error(L, "%d indices for a tensor of %d dimensions", count, t->ndim);
+  if (count > t->ndim) peri_lua_error(L, "%d indices for a tensor of %d dimensions", count, t->ndim);
   for (int i = 0; i < count; i++) {
     lua_geti(L, keys, i + 1);
     lua_insert(L, -2); /* key below, tensor on top */
     int key = lua_gettop(L) - 1;
     peri_tensor *picked = peri_lua_test_tensor(L, key);
     if (picked && views) {
-      luaL_error(L, "assignment takes positions and ranges in a list; give a mask or positions alone: t[mask] = value");
+      peri_lua_error(L, "assignment takes positions and ranges in a list; give a mask or positions alone: t[mask] = value");
     } else if (picked) {
       pick_axis(L, picked, axis);
       axis += peri_lua_tensor(L, -1)->ndim - t->ndim + 1;
@@ -101,7 +101,7 @@ static void apply_list(lua_State *L, int keys, bool views) {
     } else if (lua_isinteger(L, key)) {
       select_axis(L, lua_tointeger(L, key), axis);
     } else {
-      luaL_error(L, "an index is an integer, a range {from, to, step}, a mask or a tensor of positions, not %s",
+      peri_lua_error(L, "an index is an integer, a range {from, to, step}, a mask or a tensor of positions, not %s",
                  luaL_typename(L, key));
     }
     t = peri_lua_tensor(L, -1);
@@ -122,7 +122,7 @@ int peri_lua_index(lua_State *L) {
   peri_tensor *t = peri_lua_tensor(L, 1), *key = peri_lua_test_tensor(L, 2);
   if (lua_isinteger(L, 2)) {
     lua_Integer at = lua_tointeger(L, 2);
-    if (t->ndim == 0) return luaL_error(L, "a scalar tensor has no elements to index; use t:item()");
+    if (t->ndim == 0) return peri_lua_error(L, "a scalar tensor has no elements to index; use t:item()");
     if (at == t->shape[0] + 1) return 0; /* ipairs ends here */
     lua_pushvalue(L, 1);
     select_axis(L, at, 0);
@@ -136,7 +136,7 @@ int peri_lua_index(lua_State *L) {
     lua_pushvalue(L, 1);
     apply_list(L, 2, false);
   } else {
-    return luaL_error(L, "a tensor is indexed by an integer, a list, a mask or positions, not by %s (%s)",
+    return peri_lua_error(L, "a tensor is indexed by an integer, a list, a mask or positions, not by %s (%s)",
                       luaL_typename(L, 2), luaL_tolstring(L, 2, NULL));
   }
   return element_or_tensor(L, peri_lua_tensor(L, -1));
@@ -148,7 +148,7 @@ static peri_tensor *value_like(lua_State *L, int index, const peri_tensor *t) {
   if (value) return value;
   double number = luaL_checknumber(L, index);
   if (!peri_dtype_floating(t->dtype) && (number != (double)(int64_t)number || (t->dtype == PERI_U8 && (number < 0 || number > 255)))) {
-    luaL_error(L, "%f cannot be stored in a %s tensor", number, peri_dtype_name(t->dtype));
+    peri_lua_error(L, "%f cannot be stored in a %s tensor", number, peri_dtype_name(t->dtype));
   }
   peri_tensor **box = peri_lua_new_tensor(L);
   peri_lua_check(L, peri_tensor_full(box, t->dtype, 0, NULL, number));
@@ -158,7 +158,7 @@ static peri_tensor *value_like(lua_State *L, int index, const peri_tensor *t) {
 int peri_lua_newindex(lua_State *L) {
   peri_tensor *t = peri_lua_tensor(L, 1), *key = peri_lua_test_tensor(L, 2);
   if (peri_grad_enabled() && peri_tensor_requires_grad(t)) {
-    return luaL_error(L, "a tensor that requires a gradient cannot be changed in place; do it inside peri.no_grad(...)");
+    return peri_lua_error(L, "a tensor that requires a gradient cannot be changed in place; do it inside peri.no_grad(...)");
   }
   peri_tensor *value = value_like(L, 3, t);
   if (key) {
@@ -169,7 +169,7 @@ int peri_lua_newindex(lua_State *L) {
   lua_pushvalue(L, 1);
   if (lua_isinteger(L, 2)) select_axis(L, lua_tointeger(L, 2), 0);
   else if (lua_istable(L, 2)) apply_list(L, 2, true);
-  else return luaL_error(L, "a tensor is indexed by an integer, a list, a mask or positions, not by %s", luaL_typename(L, 2));
+  else return peri_lua_error(L, "a tensor is indexed by an integer, a list, a mask or positions, not by %s", luaL_typename(L, 2));
   peri_tensor *view = peri_lua_tensor(L, -1);
   int64_t shape[PERI_MAX_DIMS];
   int ndim = 0;

@@ -26,9 +26,9 @@ static int check_layer_status(lua_State *L, const peri_layer *l, int status) {
 static void shape_at(lua_State *L, int index, peri_shape *shape) {
   luaL_checktype(L, index, LUA_TTABLE);
   shape->ndim = peri_lua_shape(L, index, shape->at);
-  if (shape->ndim >= PERI_MAX_DIMS) luaL_error(L, "a shape without the batch axis has at most %d sizes", PERI_MAX_DIMS - 1);
+  if (shape->ndim >= PERI_MAX_DIMS) peri_lua_error(L, "a shape without the batch axis has at most %d sizes", PERI_MAX_DIMS - 1);
   for (int i = 0; i < shape->ndim; i++) {
-    if (shape->at[i] < 1) luaL_error(L, "sizes of a shape must be at least 1, got %I", (lua_Integer)shape->at[i]);
+    if (shape->at[i] < 1) peri_lua_error(L, "sizes of a shape must be at least 1, got %I", (lua_Integer)shape->at[i]);
   }
 }
 
@@ -40,7 +40,7 @@ static int l_layer(lua_State *L) {
   const peri_layer_type *type = peri_layer_type_find(luaL_checkstring(L, 1));
   const char *name = NULL;
   peri_value arg[PERI_MAX_ARGS];
-  if (!type) return luaL_error(L, "there is no layer '%s'", lua_tostring(L, 1));
+  if (!type) return peri_lua_error(L, "there is no layer '%s'", lua_tostring(L, 1));
   const peri_signature *s = peri_signature_of(type->signature);
   if (!s) return peri_lua_check(L, PERI_ENOMEM);
   bool trainable = true;
@@ -48,7 +48,7 @@ static int l_layer(lua_State *L) {
     if (lua_getfield(L, 2, "name") != LUA_TNIL) name = luaL_checkstring(L, -1);
     if (lua_getfield(L, 2, "trainable") != LUA_TNIL) trainable = lua_toboolean(L, -1);
   }
-  if (name && (strchr(name, '/') || !*name)) return luaL_error(L, "%s: a layer's name must not be empty or contain '/'", type->name);
+  if (name && (strchr(name, '/') || !*name)) return peri_lua_error(L, "%s: a layer's name must not be empty or contain '/'", type->name);
   peri_layer **box = lua_newuserdatauv(L, sizeof *box, 1);
   *box = NULL;
   luaL_setmetatable(L, PERI_LUA_LAYER);
@@ -97,7 +97,7 @@ static int l_build(lua_State *L) {
   if (!lua_isnoneornil(L, 3)) {
     peri_dtype dtype = PERI_F32;
     peri_lua_check(L, peri_dtype_parse(&dtype, luaL_checkstring(L, 3)));
-    if (!peri_dtype_floating(dtype)) return luaL_error(L, "build: weights are float32 or float64, not %s", lua_tostring(L, 3));
+    if (!peri_dtype_floating(dtype)) return peri_lua_error(L, "build: weights are float32 or float64, not %s", lua_tostring(L, 3));
     if (!l->built) peri_layer_set_dtype(l, dtype);
   }
   check_layer_status(L, l, peri_layer_build(l, &in));
@@ -224,7 +224,7 @@ static int l_newindex(lua_State *L) {
   if (strcmp(name, "trainable") == 0) {
     peri_lua_check(L, peri_layer_set_trainable(l, lua_toboolean(L, 3)));
   } else if (strcmp(name, "name") == 0 || strcmp(name, "type") == 0 || strcmp(name, "built") == 0) {
-    return luaL_error(L, "'%s' of a layer cannot be changed", name);
+    return peri_lua_error(L, "'%s' of a layer cannot be changed", name);
   } else {
     lua_getiuservalue(L, 1, 1);
     lua_pushvalue(L, 3);
@@ -259,7 +259,7 @@ static int l_layer_types(lua_State *L) {
 /* initialise(t, name): fills a tensor as a layer's initialiser would. */
 static int l_initialise(lua_State *L) {
   peri_tensor *t = peri_lua_tensor(L, 1);
-  if (!peri_dtype_floating(t->dtype) || !peri_tensor_contiguous(t)) return luaL_error(L, "initialise: wants a dense float32 or float64 tensor");
+  if (!peri_dtype_floating(t->dtype) || !peri_tensor_contiguous(t)) return peri_lua_error(L, "initialise: wants a dense float32 or float64 tensor");
   peri_lua_check(L, peri_initialise(t, luaL_checkstring(L, 2)));
   peri_tensor_touch(t);
   lua_settop(L, 1);

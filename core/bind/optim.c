@@ -76,13 +76,13 @@ static int l_attached(lua_State *L) {
 static peri_tensor *tensor_in_list(lua_State *L, int index, lua_Integer i) {
   lua_geti(L, index, i);
   peri_tensor *t = peri_lua_test_tensor(L, -1);
-  if (!t) luaL_error(L, "item %I of the list wants a tensor, got %s", i, luaL_typename(L, -1));
+  if (!t) peri_lua_error(L, "item %I of the list wants a tensor, got %s", i, luaL_typename(L, -1));
   lua_pop(L, 1);
   if (!peri_tensor_is_leaf(t)) {
-    luaL_error(L, "item %I of the list, %s, is the result of an op: an optimizer changes leaves, such as net:parameters()",
+    peri_lua_error(L, "item %I of the list, %s, is the result of an op: an optimizer changes leaves, such as net:parameters()",
                i, peri_tensor_text(t));
   }
-  if (peri_optimiser_accepts(t) < 0) luaL_error(L, "item %I of the list: %s", i, peri_message());
+  if (peri_optimiser_accepts(t) < 0) peri_lua_error(L, "item %I of the list: %s", i, peri_message());
   return t;
 }
 
@@ -178,7 +178,7 @@ static int64_t place_of(lua_State *L, const peri_optimiser *o, const char *name)
       if (slot && strcmp(slot, rest + 1) == 0) return (i - 1) * PERI_OPTIMISER_SLOTS + k;
     }
   }
-  return luaL_error(L, "optimizer:restore: this optimizer, of %I tensors, has no place for the state's '%s'",
+  return peri_lua_error(L, "optimizer:restore: this optimizer, of %I tensors, has no place for the state's '%s'",
                     (lua_Integer)peri_optimiser_count(o), name);
 }
 
@@ -189,7 +189,7 @@ static int l_restore(lua_State *L) {
   luaL_checktype(L, 2, LUA_TTABLE);
   luaL_checktype(L, 3, LUA_TTABLE);
   if (luaL_len(L, 3) != count) {
-    return luaL_error(L, "optimizer:restore: the state is of %I tensors, this optimizer has %I", luaL_len(L, 3), (lua_Integer)count);
+    return peri_lua_error(L, "optimizer:restore: the state is of %I tensors, this optimizer has %I", luaL_len(L, 3), (lua_Integer)count);
   }
   bool swapped = lua_toboolean(L, 4);
   size_t slots = (size_t)count * PERI_OPTIMISER_SLOTS;
@@ -200,14 +200,14 @@ static int l_restore(lua_State *L) {
     int exact;
     lua_geti(L, 3, i + 1);
     steps[i] = lua_tointegerx(L, -1, &exact);
-    if (!exact || steps[i] < 0) return luaL_error(L, "optimizer:restore: the steps of tensor %I are %s", (lua_Integer)i + 1, luaL_tolstring(L, -1, NULL));
+    if (!exact || steps[i] < 0) return peri_lua_error(L, "optimizer:restore: the steps of tensor %I are %s", (lua_Integer)i + 1, luaL_tolstring(L, -1, NULL));
     lua_pop(L, 1);
   }
   for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
-    if (lua_type(L, -2) != LUA_TSTRING) return luaL_error(L, "optimizer:restore: the state's tensors are named by strings");
+    if (lua_type(L, -2) != LUA_TSTRING) return peri_lua_error(L, "optimizer:restore: the state's tensors are named by strings");
     int64_t place = place_of(L, o, lua_tostring(L, -2));
     slot[place] = peri_lua_test_tensor(L, -1);
-    if (!slot[place]) return luaL_error(L, "optimizer:restore: '%s' wants a tensor, got %s", lua_tostring(L, -2), luaL_typename(L, -1));
+    if (!slot[place]) return peri_lua_error(L, "optimizer:restore: '%s' wants a tensor, got %s", lua_tostring(L, -2), luaL_typename(L, -1));
   }
   int status = peri_optimiser_restore(o, slot, steps, swapped);
   if (status < 0) peri_fail_prefix(status, "optimizer:restore: ");

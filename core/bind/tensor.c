@@ -29,13 +29,13 @@ peri_tensor *peri_lua_tensor(lua_State *L, int index) {
 int peri_lua_shape(lua_State *L, int index, int64_t shape[PERI_MAX_DIMS]) {
   bool list = lua_istable(L, index);
   int count = list ? (int)luaL_len(L, index) : lua_gettop(L) - index + 1;
-  if (count > PERI_MAX_DIMS) return luaL_error(L, "a tensor has at most %d dimensions, not %d", PERI_MAX_DIMS, count);
+  if (count > PERI_MAX_DIMS) return peri_lua_error(L, "a tensor has at most %d dimensions, not %d", PERI_MAX_DIMS, count);
   for (int i = 0; i < count; i++) {
     int exact;
     if (list) lua_geti(L, index, i + 1);
     else lua_pushvalue(L, index + i);
     shape[i] = lua_tointegerx(L, -1, &exact);
-    if (!exact) return luaL_error(L, "a shape is a list of integers; element %d is %s", i + 1, luaL_tolstring(L, -1, NULL));
+    if (!exact) return peri_lua_error(L, "a shape is a list of integers; element %d is %s", i + 1, luaL_tolstring(L, -1, NULL));
     lua_pop(L, 1);
   }
   return count;
@@ -131,7 +131,7 @@ static int l_tensor_newindex(lua_State *L) {
   } else if (strcmp(name, "grad") == 0) {
     peri_lua_check(L, peri_tensor_set_grad(t, lua_isnil(L, 3) ? NULL : peri_lua_tensor(L, 3)));
   } else {
-    return luaL_error(L, "a tensor has no field '%s' to assign to; there are 'grad' and 'requires_grad'", name);
+    return peri_lua_error(L, "a tensor has no field '%s' to assign to; there are 'grad' and 'requires_grad'", name);
   }
   return 0;
 }
@@ -150,7 +150,7 @@ static void push_number(lua_State *L, const peri_tensor *t, const char *data) {
 /* item(): the value of a tensor of one element. */
 static int l_tensor_item(lua_State *L) {
   peri_tensor *t = peri_lua_tensor(L, 1);
-  if (peri_tensor_count(t) != 1) return luaL_error(L, "item: a %s has no single value", peri_tensor_text(t));
+  if (peri_tensor_count(t) != 1) return peri_lua_error(L, "item: a %s has no single value", peri_tensor_text(t));
   push_number(L, t, peri_tensor_data(t));
   return 1;
 }
@@ -178,7 +178,7 @@ static int l_tensor_totable(lua_State *L) {
 
 static int l_tensor_len(lua_State *L) {
   peri_tensor *t = peri_lua_tensor(L, 1);
-  if (t->ndim == 0) return luaL_error(L, "a scalar tensor has no length");
+  if (t->ndim == 0) return peri_lua_error(L, "a scalar tensor has no length");
   lua_pushinteger(L, t->shape[0]);
   return 1;
 }
@@ -239,7 +239,7 @@ static int l_tensor_equal(lua_State *L) {
 static peri_tensor *writable(lua_State *L, int index) {
   peri_tensor *t = peri_lua_tensor(L, index);
   if (peri_grad_enabled() && peri_tensor_requires_grad(t)) {
-    luaL_error(L, "a tensor that requires a gradient cannot be changed in place; do it inside peri.no_grad(...)");
+    peri_lua_error(L, "a tensor that requires a gradient cannot be changed in place; do it inside peri.no_grad(...)");
   }
   return t;
 }
@@ -274,7 +274,7 @@ static int inplace(lua_State *L, const peri_op *op) {
   lua_settop(L, 2);
   peri_lua_arguments(L, op->name, s, 1, arg);
   if (peri_grad_enabled() && peri_tensor_requires_grad(arg[1].tensor)) {
-    return luaL_error(L, "%s_: the other tensor requires a gradient, which a change in place cannot record", op->name);
+    return peri_lua_error(L, "%s_: the other tensor requires a gradient, which a change in place cannot record", op->name);
   }
   peri_lua_apply(L, op, 2, arg);
   peri_lua_check(L, peri_tensor_copy(t, peri_lua_tensor(L, -1)));
@@ -289,14 +289,14 @@ static int l_tensor_div(lua_State *L) { return inplace(L, &peri_op_div); }
 /* --- comparisons that Lua would turn into one boolean --- */
 
 static int l_tensor_eq(lua_State *L) {
-  return luaL_error(L, "== gives one boolean in Lua: use a:eq(b) for a mask, a:equal(b) for one answer, "
+  return peri_lua_error(L, "== gives one boolean in Lua: use a:eq(b) for a mask, a:equal(b) for one answer, "
                        "rawequal(a, b) for the same object");
 }
 static int l_tensor_lt(lua_State *L) {
-  return luaL_error(L, "< and > give one boolean in Lua: use a:lt(b) or a:gt(b) for a mask");
+  return peri_lua_error(L, "< and > give one boolean in Lua: use a:lt(b) or a:gt(b) for a mask");
 }
 static int l_tensor_le(lua_State *L) {
-  return luaL_error(L, "<= and >= give one boolean in Lua: use a:le(b) or a:ge(b) for a mask");
+  return peri_lua_error(L, "<= and >= give one boolean in Lua: use a:le(b) or a:ge(b) for a mask");
 }
 
 static int l_tensor_concat(lua_State *L) {

@@ -36,7 +36,7 @@ static int l_signal_interrupt(lua_State *L) {
     struct sigaction ours = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
     sigemptyset(&ours.sa_mask);
     if (installed == 0 && sigaction(SIGINT, &ours, &earlier) != 0) {
-      return luaL_error(L, "signal_interrupt: cannot install a handler for SIGINT");
+      return peri_lua_error(L, "signal_interrupt: cannot install a handler for SIGINT");
     }
     installed++;
   } else if (installed > 0 && --installed == 0) {
@@ -62,7 +62,7 @@ static int l_interrupt_clear(lua_State *L) {
 static int l_isatty(lua_State *L) {
   luaL_Stream *stream = luaL_testudata(L, 1, LUA_FILEHANDLE);
   if (stream != NULL) {
-    if (stream->closef == NULL) return luaL_error(L, "isatty: the file is closed");
+    if (stream->closef == NULL) return peri_lua_error(L, "isatty: the file is closed");
     lua_pushboolean(L, isatty(fileno(stream->f)));
   } else {
     lua_Integer fd = luaL_checkinteger(L, 1);

@@ -196,8 +196,8 @@ static int check_input(const peri_layer *l, const peri_tensor *x) {
   bool fits = x->ndim == l->in.ndim + 1;
   for (int i = 0; fits && i < l->in.ndim; i++) fits = x->shape[i + 1] == l->in.at[i];
   if (fits) return PERI_OK;
-  return peri_fail(PERI_ESHAPE, "the layer is built for batches of shape (N%s%s, got %s", l->in.ndim ? ", " : "",
-                   peri_shape_text(l->in.ndim, l->in.at) + 1, peri_shape_text(x->ndim, x->shape));
+  return peri_fail(PERI_ESHAPE, "the layer is built for samples of shape %s, so for batches of %d dimensions; got %s",
+                   peri_shape_text(l->in.ndim, l->in.at), l->in.ndim + 1, peri_shape_text(x->ndim, x->shape));
 }
 
 int peri_layer_forward(peri_layer *l, peri_tensor **out, peri_tensor *x, bool training) {

@@ -41,7 +41,8 @@ end
 local function rows_of(layer, depth, rows)
   for i = 1, #layer do
     local child = layer[i]
-    rows[#rows + 1] = { ("  "):rep(depth) .. ("%s (%s)"):format(child.name, child.type), shape_text(child.output_shape), grouped(count(child)) }
+    local label = ("  "):rep(depth) .. ("%s (%s)"):format(child.name, child.type)
+    rows[#rows + 1] = { label, shape_text(child.output_shape), grouped(count(child)) }
     rows_of(child, depth + 1, rows)
   end
   return rows
