@@ -12,7 +12,8 @@ static const peri_lua_bridge *bridge(lua_State *L) {
   }
   const peri_lua_bridge *found = lua_touserdata(L, -1);
   lua_pop(L, 1);
-  if (!found || found->size != sizeof *found) luaL_error(L, "perilune: this module and perilune.core are not of one build");
+  if (!found || found->size != sizeof *found)
+    luaL_error(L, "perilune: this module and perilune.core are not of one build");
   return found;
 }
 

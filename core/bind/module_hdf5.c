@@ -85,7 +85,8 @@ static void read_part(lua_State *L, peri_h5_node *node, const char *part,
     lua_pop(L, 1);
     return;
   }
-  if (type != LUA_TTABLE) luaL_error(L, "hdf5.write: '%s' of a group must be a table, it is a %s", part, luaL_typename(L, -1));
+  if (type != LUA_TTABLE)
+    luaL_error(L, "hdf5.write: '%s' of a group must be a table, it is a %s", part, luaL_typename(L, -1));
   peri_lua_push_keys(L, -1, "hdf5.write");
   lua_Integer count = luaL_len(L, -1);
   for (lua_Integer i = 1; i <= count; i++) {

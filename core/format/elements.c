@@ -5,7 +5,8 @@
 
 #include "base/memory.h"
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files are written in the host's order, which must be little");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "files are written in the host's order, which must be little");
 
 enum { CHUNK = 1 << 16 }; /* bytes converted at a time; a multiple of every element's size */
 

@@ -37,6 +37,11 @@ static int read_u32(stream *s, uint32_t *out) {
   return PERI_OK;
 }
 
+/* What the tree refuses (two objects of one name, a path through a tensor) is the file's fault. */
+static int built(const stream *s, int status) {
+  return status == PERI_EARG ? peri_fail_prefix(PERI_EFORMAT, "%s: damaged: ", s->where) : status;
+}
+
 static int spend(stream *s, uint64_t bytes) {
   if (bytes > s->left) return peri_fail(PERI_EFORMAT, "%s: holds more data than a file of its size can", s->where);
   s->left -= bytes;
@@ -50,7 +55,9 @@ static int read_name(stream *s) {
   if (length == 0 || length > PERI_H5_MAX_PATH) return fail(s, "the length of a name");
   PERI_TRY(s->read(s->context, s->path, length));
   s->path[length] = '\0';
-  if (strlen(s->path) != length || !peri_utf8_valid(s->path, length)) return fail(s, "a name that is not UTF-8");
+  if (strlen(s->path) != length || !peri_utf8_valid(s->path, length)) {
+    return peri_fail(PERI_EFORMAT, "%s: damaged: it holds a name that is not UTF-8", s->where);
+  }
   return PERI_OK;
 }
 
@@ -88,7 +95,7 @@ static int read_attribute(stream *s, bool list) {
   if (list) PERI_TRY(read_u32(s, &count));
   if (count > PERI_H5_MAX_LIST) return fail(s, "the length of a list");
   PERI_TRY(spend(s, (uint64_t)count * sizeof(peri_h5_text)));
-  PERI_TRY(peri_h5_attribute_new(&a, s->current, s->path, list));
+  PERI_TRY(built(s, peri_h5_attribute_new(&a, s->current, s->path, list)));
   for (uint32_t i = 0; i < count; i++) {
     char *text;
     size_t length = 0;
@@ -132,7 +139,7 @@ static int read_tensor(stream *s) {
   for (uint64_t at = 0; at < bytes && status == PERI_OK; at += PIECE) {
     status = s->read(s->context, to + at, bytes - at < PIECE ? (size_t)(bytes - at) : PIECE);
   }
-  if (status == PERI_OK) status = peri_h5_tensor(&s->current, s->root, s->path, t);
+  if (status == PERI_OK) status = built(s, peri_h5_tensor(&s->current, s->root, s->path, t));
   peri_tensor_release(t);
   return status;
 }
@@ -153,7 +160,7 @@ static int read_frame(stream *s) {
   switch (kind) {
   case 'G':
     PERI_TRY(read_path(s));
-    return peri_h5_group(&s->current, s->root, s->path);
+    return built(s, peri_h5_group(&s->current, s->root, s->path));
   case 'T': return read_tensor(s);
   case 'A': return read_attribute(s, false);
   case 'L': return read_attribute(s, true);

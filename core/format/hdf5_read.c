@@ -145,11 +145,16 @@ static int fail_ended(child *c) {
     return peri_fail(PERI_EFORMAT, "%s: damaged: reading it took too long and was stopped", c->path);
   }
   if (status >= 0 && WIFSIGNALED(status)) {
-    return peri_fail(PERI_EFORMAT, "%s: damaged: libhdf5 crashed while it read the file (signal %d, in a process of its own)",
+    return peri_fail(PERI_EFORMAT,
+                     "%s: damaged: libhdf5 crashed while it read the file (signal %d, in a process of its own)",
                      c->path, WTERMSIG(status));
   }
   if (status >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == NO_PROGRAM) {
-    return peri_fail(PERI_ESTATE, "%s: cannot read it: %s does not start; is libhdf5 installed?", c->path, program_name);
+    return peri_fail(PERI_ESTATE, "%s: cannot read it: %s does not start; is libhdf5 installed?", c->path,
+                     program_name);
+  }
+  if (status >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == PERI_H5_EXIT_DAMAGED) {
+    return peri_fail(PERI_EFORMAT, "%s: damaged: libhdf5 cannot read all of its data", c->path);
   }
   return peri_fail(PERI_EFORMAT, "%s: damaged: reading it ended in the middle (exit status %d)", c->path,
                    status >= 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1);
@@ -171,7 +176,8 @@ static int wait_for_child(child *c) {
     if (ready > 0) return PERI_OK;
     if (ready < 0 && errno != EINTR) return peri_fail(PERI_EIO, "%s: cannot wait: %s", c->path, strerror(errno));
     if (now() > deadline) {
-      return peri_fail(PERI_EFORMAT, "%s: damaged: libhdf5 was silent for %g s and was stopped", c->path, c->idle_seconds);
+      return peri_fail(PERI_EFORMAT, "%s: damaged: libhdf5 was silent for %g s and was stopped", c->path,
+                       c->idle_seconds);
     }
   }
 }

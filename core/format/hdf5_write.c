@@ -99,7 +99,8 @@ static int write_elements(hid_t set, hid_t type, const peri_h5_node *node) {
   if (peri_tensor_count(node->tensor) == 0) return PERI_OK;
   PERI_TRY(peri_tensor_contiguous_of(&dense, node->tensor));
   int status = PERI_OK;
-  if (H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, peri_tensor_data(dense)) < 0) status = fail("write", node->name);
+  if (H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, peri_tensor_data(dense)) < 0)
+    status = fail("write", node->name);
   peri_tensor_release(dense);
   return status;
 }

@@ -219,7 +219,8 @@ void peri_json_put(peri_json_text *t, const char *format, ...) {
   int length = vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
   if (length > 0 && (size_t)length < sizeof text) peri_json_put_bytes(t, text, (size_t)length);
-  else if (t->status == PERI_OK) t->status = peri_fail(PERI_EARG, "JSON: a piece is longer than %zu bytes", sizeof text);
+  else if (t->status == PERI_OK)
+    t->status = peri_fail(PERI_EARG, "JSON: a piece is longer than %zu bytes", sizeof text);
 }
 
 void peri_json_put_string(peri_json_text *t, const char *text, size_t length) {

@@ -37,7 +37,8 @@ typedef struct peri_json_text {
   int status;
 } peri_json_text;
 
-void peri_json_put(peri_json_text *t, const char *format, ...) __attribute__((format(printf, 2, 3))); /* up to 255 bytes */
+void peri_json_put(peri_json_text *t, const char *format, ...)
+    __attribute__((format(printf, 2, 3))); /* up to 255 bytes */
 void peri_json_put_bytes(peri_json_text *t, const char *data, size_t length);
 void peri_json_put_string(peri_json_text *t, const char *text, size_t length); /* quoted and escaped */
 

@@ -178,7 +178,8 @@ static int locate_header(const peri_file_reader *r, uint64_t offset, uint64_t by
   if (start == 12) *length |= (uint64_t)head[10] << 16 | (uint64_t)head[11] << 24;
   *text = start;
   if (*length > MAX_HEADER) {
-    return peri_fail(PERI_EFORMAT, "%s: the npy header claims %" PRIu64 " bytes, more than %d", where, *length, MAX_HEADER);
+    return peri_fail(PERI_EFORMAT, "%s: the npy header claims %" PRIu64 " bytes, more than %d", where, *length,
+                     MAX_HEADER);
   }
   if (*length > bytes - start) return peri_fail(PERI_EFORMAT, "%s: ends inside the npy header", where);
   return PERI_OK;

@@ -25,7 +25,8 @@ int peri_npz_parse(peri_named *out, const void *data, size_t bytes, const char *
    of *length bytes, at most PERI_NPY_HEADER. */
 enum { PERI_NPY_HEADER = 512 };
 struct peri_file_reader;
-int peri__npy_read(peri_tensor **out, const struct peri_file_reader *r, uint64_t offset, uint64_t bytes, const char *where);
+int peri__npy_read(peri_tensor **out, const struct peri_file_reader *r, uint64_t offset, uint64_t bytes,
+                   const char *where);
 size_t peri__npy_header(char header[PERI_NPY_HEADER], const peri_tensor *t);
 
 #endif

@@ -29,7 +29,8 @@ static int read_member(peri_tensor **out, const peri_zip *z, const peri_zip_memb
 static int add_member(peri_named *out, const peri_zip *z, const peri_zip_member *m) {
   size_t length = strlen(m->name);
   if (length <= 4 || length > MAX_NAME || strcmp(m->name + length - 4, ".npy") != 0) {
-    return peri_fail(PERI_EFORMAT, "%s: member '%.200s' is no array (its name must be NAME.npy)", z->reader->path, m->name);
+    return peri_fail(PERI_EFORMAT, "%s: member '%.200s' is no array (its name must be NAME.npy)", z->reader->path,
+                     m->name);
   }
   char name[MAX_NAME + 1];
   peri_tensor *t;

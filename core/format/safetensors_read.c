@@ -76,10 +76,11 @@ static int read_dtype(parse *p, entry *e) {
       return PERI_OK;
     }
   }
-  return peri_fail(PERI_ETYPE,
-                   "%s: tensor '%.200s': element type '%.40s' cannot be read; types that can: F16, BF16, F32, F64, BOOL, "
-                   "I8 to I64, U8 to U64",
-                   p->file->path, e->name, text);
+  return peri_fail(
+      PERI_ETYPE,
+      "%s: tensor '%.200s': element type '%.40s' cannot be read; types that can: F16, BF16, F32, F64, BOOL, "
+      "I8 to I64, U8 to U64",
+      p->file->path, e->name, text);
 }
 
 static int read_shape(parse *p, entry *e) {
@@ -140,7 +141,8 @@ static int check_entry(const parse *p, const entry *e) {
   PERI_TRY(peri_elements_bytes(&bytes, p->file->path, peri_element_infos[e->element].bytes, e->ndim, e->shape));
   if (e->end < e->begin) return fail(p, e, "its data_offsets run backwards");
   if (e->end - e->begin != bytes) {
-    return peri_fail(PERI_EFORMAT, "%s: tensor '%.200s': shape %s of %s needs %" PRIu64 " bytes, data_offsets give %" PRIu64,
+    return peri_fail(PERI_EFORMAT,
+                     "%s: tensor '%.200s': shape %s of %s needs %" PRIu64 " bytes, data_offsets give %" PRIu64,
                      p->file->path, e->name, peri_shape_text(e->ndim, e->shape),
                      peri_element_infos[e->element].safetensors, bytes, e->end - e->begin);
   }
@@ -195,7 +197,8 @@ static int check_cover(parse *p, uint64_t data_bytes) {
   qsort(p->entry, p->entries, sizeof *p->entry, by_offset);
   for (size_t i = 0; i < p->entries; i++) {
     const entry *e = &p->entry[i];
-    if (e->begin != at) return fail(p, e, e->begin > at ? "there is a hole before its data" : "its data overlap another's");
+    if (e->begin != at)
+      return fail(p, e, e->begin > at ? "there is a hole before its data" : "its data overlap another's");
     at = e->end;
   }
   if (at == data_bytes) return PERI_OK;

@@ -70,7 +70,8 @@ static void put_tensor(peri_json_text *t, const peri_named_tensor *item, uint64_
   peri_json_put(t, "],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}", begin, begin + bytes_of(tensor));
 }
 
-static int make_header(peri_json_text *t, const char *path, const peri_named *list, const peri_named_tensor *const *sorted) {
+static int make_header(peri_json_text *t, const char *path, const peri_named *list,
+                       const peri_named_tensor *const *sorted) {
   uint64_t at = 0;
   peri_json_put(t, "{");
   if (list->texts) put_metadata(t, list);

@@ -116,8 +116,9 @@ static int read_entry(const peri_file_reader *r, const uint8_t *entry, size_t le
   unsigned method = u16(entry + 10);
   if (u16(entry + 8) & FLAG_ENCRYPTED) return fail(r, "it is encrypted");
   if (method != 0 && method != 8) {
-    return peri_fail(PERI_EUNSUPPORTED, "%s: member '%s' is packed by method %u; stored (0) and deflated (8) can be read",
-                     r->path, m->name, method);
+    return peri_fail(PERI_EUNSUPPORTED,
+                     "%s: member '%s' is packed by method %u; stored (0) and deflated (8) can be read", r->path,
+                     m->name, method);
   }
   m->deflated = method == 8;
   return read_extra64(r, entry + ENTRY_BYTES + name, extra, m);
@@ -218,8 +219,8 @@ void peri_zip_close(peri_zip *z) {
 
 static int check_crc(const peri_zip *z, const peri_zip_member *m, uLong crc) {
   if ((uint32_t)crc == m->crc) return PERI_OK;
-  return peri_fail(PERI_EFORMAT, "%s: member '%s' is damaged: its checksum is %08lx, not %08x", z->reader->path, m->name,
-                   crc, m->crc);
+  return peri_fail(PERI_EFORMAT, "%s: member '%s' is damaged: its checksum is %08lx, not %08x", z->reader->path,
+                   m->name, crc, m->crc);
 }
 
 int peri_zip_verify(const peri_zip *z, const peri_zip_member *m) {

@@ -58,9 +58,11 @@ static void put_common(record *r, const peri_zip_member *m) {
 int peri_zip_begin(peri_zip_writer *z, const char *name, uint64_t size, uint32_t crc) {
   char copy[MAX_NAME + 1];
   size_t length = strlen(name);
-  if (length == 0 || length > MAX_NAME) return peri_fail(PERI_EARG, "zip: a member's name must have 1 to %d bytes", MAX_NAME);
+  if (length == 0 || length > MAX_NAME)
+    return peri_fail(PERI_EARG, "zip: a member's name must have 1 to %d bytes", MAX_NAME);
   memcpy(copy, name, length + 1);
-  peri_zip_member m = {.name = copy, .header = peri_file_writer_offset(z->file), .packed = size, .size = size, .crc = crc};
+  peri_zip_member m = {
+      .name = copy, .header = peri_file_writer_offset(z->file), .packed = size, .size = size, .crc = crc};
   PERI_TRY(add(z, &m));
   record r = {0}, extra = {0};
   put(&r, 0x04034B50, 4);

@@ -22,7 +22,8 @@ enum {
   PERI_H5_MAX_LIST = 1 << 20,    /* texts in one list */
   PERI_H5_MAX_OBJECTS = 1 << 14, /* groups and tensors */
   PERI_H5_MAX_DEPTH = 32,        /* components of a path */
-  PERI_H5_MAX_DIMS = 8
+  PERI_H5_MAX_DIMS = 8,
+  PERI_H5_EXIT_DAMAGED = 3 /* the child's exit status when it gives up in the middle of a frame */
 };
 
 /* What a file of `size` bytes may hold at most: deflate packs 1032 to 1, and datasets that were never

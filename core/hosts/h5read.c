@@ -24,11 +24,20 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "frames are written in the host's order");
 
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED
+#endif
+#endif
+
 enum { MEMORY_BYTES = 1 << 30, CPU_SECONDS = 120, BLOCK_ELEMENTS = 1 << 20, MAX_GROUPS = PERI_H5_MAX_OBJECTS };
 
 static uint64_t left;                /* bytes that the file may still give */
 static haddr_t visited[MAX_GROUPS];  /* groups, by address: links can make circles */
 static size_t groups, objects;
+static bool in_frame;                /* between a frame's kind and its end: no reason can be sent then */
 static char **skipped;
 
 /* --- sending --- */
@@ -45,10 +54,14 @@ static void send_text(const char *text, size_t length) {
   send_bytes(text, length);
 }
 
-/* Sends the reason and ends the program. */
+/* Sends the reason and ends the program; in the middle of a frame the exit status must do. */
 static _Noreturn void give_up(const char *format, ...) {
   char reason[600];
   va_list arguments;
+  if (in_frame) {
+    fflush(stdout);
+    _Exit(PERI_H5_EXIT_DAMAGED);
+  }
   va_start(arguments, format);
   vsnprintf(reason, sizeof reason, format, arguments);
   va_end(arguments);
@@ -78,12 +91,14 @@ static size_t fixed_length(const char *text, size_t size, H5T_str_t padding) {
 
 static void send_fixed(hid_t attribute, hid_t type, size_t count, const char *path) {
   size_t size = H5Tget_size(type);
-  if (size == 0 || size > PERI_H5_MAX_TEXT || count > PERI_H5_MAX_TEXT / size) give_up("'%.200s': an attribute is too large", path);
+  if (size == 0 || size > PERI_H5_MAX_TEXT || count > PERI_H5_MAX_TEXT / size)
+    give_up("'%.200s': an attribute is too large", path);
+  spend(count * size, path);
   char *data = calloc(count ? count : 1, size);
   if (!data) give_up("not enough memory for an attribute of '%.200s'", path);
   if (count && H5Aread(attribute, type, data) < 0) give_up("an attribute of '%.200s' cannot be read", path);
-  for (size_t i = 0; i < count; i++) send_text(data + i * size, fixed_length(data + i * size, size, H5Tget_strpad(type)));
-  spend(count * size, path);
+  for (size_t i = 0; i < count; i++)
+    send_text(data + i * size, fixed_length(data + i * size, size, H5Tget_strpad(type)));
   free(data);
 }
 
@@ -112,11 +127,13 @@ static void send_attribute(hid_t attribute, const char *name, const char *path) 
   if (text || points == 0) {
     if (points > PERI_H5_MAX_LIST) give_up("'%.200s': attribute '%.200s' has too many texts", path, name);
     check_name(name, path);
+    in_frame = true;
     send_bytes(list ? "L" : "A", 1);
     send_text(name, strlen(name));
     if (list) send_u32((uint32_t)points);
     if (text && H5Tis_variable_str(type) > 0) send_variable(attribute, type, space, (size_t)points, path);
     else if (text) send_fixed(attribute, type, (size_t)points, path);
+    in_frame = false;
   }
   H5Sclose(space);
   H5Tclose(type);
@@ -128,7 +145,8 @@ static void send_attributes(hid_t object, const char *path) {
   for (hsize_t i = 0; i < info.num_attrs; i++) {
     char name[PERI_H5_MAX_PATH + 2];
     hid_t attribute = H5Aopen_by_idx(object, ".", H5_INDEX_NAME, H5_ITER_INC, i, H5P_DEFAULT, H5P_DEFAULT);
-    if (attribute < 0 || H5Aget_name(attribute, sizeof name, name) < 0) give_up("an attribute of '%.200s' is damaged", path);
+    if (attribute < 0 || H5Aget_name(attribute, sizeof name, name) < 0)
+      give_up("an attribute of '%.200s' is damaged", path);
     send_attribute(attribute, name, path);
     H5Aclose(attribute);
   }
@@ -236,6 +254,7 @@ static void send_dataset(hid_t set, const char *path) {
               (unsigned long long)stored);
     }
     spend(bytes, path);
+    in_frame = true;
     send_bytes("T", 1);
     send_text(path, strlen(path));
     send_bytes((const unsigned char[]){(unsigned char)sent, (unsigned char)s.ndim}, 2);
@@ -247,6 +266,7 @@ static void send_dataset(hid_t set, const char *path) {
     } else if (s.count) {
       send_elements(set, space, &s, native, path);
     }
+    in_frame = false;
     send_attributes(set, path);
   }
   H5Sclose(space);
@@ -297,7 +317,8 @@ static void send_group(hid_t group, const char *path, int depth) {
     char *below = malloc(2 * PERI_H5_MAX_PATH + 4), *name = below ? below + strlen(path) + (depth > 0) : NULL;
     if (!below) give_up("not enough memory");
     ssize_t length = H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, NULL, 0, H5P_DEFAULT);
-    if (length <= 0 || strlen(path) + (size_t)length + 1 > PERI_H5_MAX_PATH) give_up("a name in '%.200s' is damaged or too long", path);
+    if (length <= 0 || strlen(path) + (size_t)length + 1 > PERI_H5_MAX_PATH)
+      give_up("a name in '%.200s' is damaged or too long", path);
     sprintf(below, depth > 0 ? "%s/" : "%s", path);
     if (H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, name, (size_t)length + 1, H5P_DEFAULT) < 0 ||
         H5Lget_info_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, &link, H5P_DEFAULT) < 0) {
@@ -319,7 +340,7 @@ static void limit(int resource, rlim_t value) {
 }
 
 static void limit_everything(void) {
-#ifndef __SANITIZE_ADDRESS__ /* its shadow alone takes terabytes of addresses */
+#ifndef SANITIZED /* the shadow alone takes terabytes of addresses */
   limit(RLIMIT_AS, MEMORY_BYTES);
 #endif
   limit(RLIMIT_CPU, CPU_SECONDS);
@@ -332,7 +353,8 @@ static void limit_everything(void) {
 int main(int argc, char **argv) {
   struct stat found;
   if (argc < 2) {
-    fprintf(stderr, "usage: perilune-h5read FILE [SKIPPED_GROUP...]\nreads an HDF5 file for perilune; see core/hosts\n");
+    fprintf(stderr,
+            "usage: perilune-h5read FILE [SKIPPED_GROUP...]\nreads an HDF5 file for perilune; see core/hosts\n");
     return 2;
   }
   limit_everything();

@@ -98,6 +98,7 @@ static void check_bad_children(void) {
   } bad[] = {
       {"exit 0", "in the middle"},
       {"exit 127", "libhdf5 installed"},
+      {"exit 3", "all of its data"},
       {"kill -SEGV $$", "signal 11"},
       {"kill -XCPU $$", "too long"},
       {"exec sleep 100", "silent"},
@@ -106,9 +107,12 @@ static void check_bad_children(void) {
       {"printf 'PERIH5\\001\\nG\\377\\377\\377\\377'", "length of a name"},
       {"printf 'PERIH5\\001\\nL\\001\\000\\000\\000n\\377\\377\\017\\000'", "more data than"},
       {"printf 'PERIH5\\001\\nT\\002\\000\\000\\000/t\\000\\001\\377\\377\\377\\377\\377\\377\\377\\177'", "too large"},
-      {"printf 'PERIH5\\001\\nT\\002\\000\\000\\000/t\\000\\001\\000\\000\\000\\000\\001\\000\\000\\000'", "more data than"},
+      {"printf 'PERIH5\\001\\nT\\002\\000\\000\\000/t\\000\\001\\000\\000\\000\\000\\001\\000\\000\\000'",
+       "more data than"},
       {"printf 'PERIH5\\001\\nT\\002\\000\\000\\000/t\\007\\001'", "type or shape"},
       {"printf 'PERIH5\\001\\nG\\001\\000\\000\\000/'; exec sleep 100", "silent"},
+      {"printf 'PERIH5\\001\\nG\\003\\000\\000\\000/./'", "cannot be a name"},
+      {"printf 'PERIH5\\001\\nG\\002\\000\\000\\000/\\377'", "not UTF-8"},
   };
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     double start = now();
@@ -117,12 +121,14 @@ static void check_bad_children(void) {
     CHECK(now() - start < 5);
   }
   CHECK(read_with("printf 'PERIH5\\001\\nG\\001\\000\\000\\000/.'") == PERI_OK);
-  CHECK(read_with("printf 'PERIH5\\001\\nG\\001\\000\\000\\000/.'; exec sleep 100") == PERI_OK); /* killed, not awaited */
+  CHECK(read_with("printf 'PERIH5\\001\\nG\\001\\000\\000\\000/.'; exec sleep 100") ==
+        PERI_OK); /* killed, not awaited */
   peri_interrupt_raise();
   CHECK(read_with("exec sleep 100") == PERI_EINTERRUPT);
   peri_interrupt_clear();
   unlink(path_of("child"));
-  CHECK(peri_h5_read(&(peri_h5_node *){NULL}, path_of("small.h5"), &(peri_h5_options){.program = path_of("child")}) == PERI_EIO);
+  CHECK(peri_h5_read(&(peri_h5_node *){NULL}, path_of("small.h5"), &(peri_h5_options){.program = path_of("child")}) ==
+        PERI_EIO);
 }
 
 static uint64_t state = 88172645463325252U;
@@ -154,6 +160,7 @@ static void check_damaged(unsigned copies) {
     read += status == PERI_OK;
     crashed += status < 0 && strstr(peri_message(), "crashed") != NULL;
     hung += status < 0 && strstr(peri_message(), "stopped") != NULL;
+    CHECK(status == PERI_OK || !strstr(peri_message(), "nonsense"));
     peri_h5_free(root);
   }
   peri_free(copy);
