@@ -35,7 +35,7 @@ static int64_t pieces_of(int64_t n) { return (n + PIECE - 1) / PIECE; }
   X(elu, vf_select(vm_gt(x, VF(0)), x, p * vf_expm1(vf_min(VF(0), x))),                                                \
     vf_select(vm_gt(x, VF(0)), dy, dy * (y + p)))                                                                      \
   X(gelu, gelu(x), dy * gelu_slope(x))                                                                                 \
-  X(silu, x / (1 + vf_exp(-x)), dy * silu_slope(x))                                                                       \
+  X(silu, x / (1 + vf_exp(-x)), dy * silu_slope(x))                                                                    \
   X(sigmoid, vf_sigmoid(x), dy * y * (1 - y))                                                                          \
   X(softplus, vf_softplus(x), dy * vf_sigmoid(x))                                                                      \
   X(clamp_min, vf_select(vm_lt(x, p), p, x), vf_select(vm_lt(x, p), 0 * dy, dy))                                       \
@@ -160,11 +160,11 @@ static inline vf next_part(const float *p, int64_t stride, int64_t i, int64_t co
   static inline vf pair_##name(vf a, vf b) { return value; }                                                           \
   static inline vf pair_da_##name(vf a, vf b, vf y, vf dy) {                                                           \
     (void)a, (void)b, (void)y;                                                                                         \
-    return of_a;                                                                                                         \
+    return of_a;                                                                                                       \
   }                                                                                                                    \
   static inline vf pair_db_##name(vf a, vf b, vf y, vf dy) {                                                           \
     (void)a, (void)b, (void)y;                                                                                         \
-    return of_b;                                                                                                         \
+    return of_b;                                                                                                       \
   }                                                                                                                    \
   static void pairs_##name(int64_t n, const float *a, int64_t sa, const float *b, int64_t sb, float *y) {              \
     int64_t i = 0;                                                                                                     \

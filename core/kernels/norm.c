@@ -22,11 +22,6 @@ typedef struct job {
 } job;
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-static inline vf get(const float *p, int64_t count) { return count == PERI_LANES ? vf_load(p) : vf_load_part(p, count); }
-static inline void put(float *p, vf v, int64_t count) {
-  if (count == PERI_LANES) vf_store(p, v);
-  else vf_store_part(p, v, count);
-}
 
 static int64_t pieces_of(const job *j) { return (j->rows + j->step - 1) / j->step; }
 static int64_t step_of(int64_t rows, int64_t c) {
@@ -58,14 +53,14 @@ static inline void put_lanes(double *p, const lanes *total, int64_t count) {
 static inline void sum_channels(const job *j, int64_t from, int64_t to, int64_t at, int64_t count, double *first,
                                 double *second) {
   lanes a = {{0}, {0}}, b = {{0}, {0}};
-  vf mean = j->mean && !j->per_row ? get(j->mean + at, count) : vf_set1(0);
-  vf inv = j->inv && !j->per_row ? get(j->inv + at, count) : vf_set1(1);
+  vf mean = j->mean && !j->per_row ? vf_get(j->mean + at, count) : vf_set1(0);
+  vf inv = j->inv && !j->per_row ? vf_get(j->inv + at, count) : vf_set1(1);
   for (int64_t block = from; block < to; block += BLOCK) {
     vf sa = {0}, sb = {0};
     for (int64_t r = block; r < smaller(to, block + BLOCK); r++) {
-      vf x = get(j->x + r * j->c + at, count);
+      vf x = vf_get(j->x + r * j->c + at, count);
       if (j->dy) {
-        vf dy = get(j->dy + r * j->c + at, count);
+        vf dy = vf_get(j->dy + r * j->c + at, count);
         vf h = j->per_row ? (x - j->mean[r]) * j->inv[r] : (x - mean) * inv;
         sa += dy * h;
         sb += dy;
@@ -130,9 +125,10 @@ static void normalise_piece(void *context, int64_t piece) {
   for (int64_t r = piece * j->step; r < end; r++)
     for (int64_t at = 0; at < j->c; at += PERI_LANES) {
       int64_t count = smaller(PERI_LANES, j->c - at);
-      vf factor = get(j->inv + at, count), beta = j->beta ? get(j->beta + at, count) : vf_set1(0);
-      if (j->gamma) factor *= get(j->gamma + at, count);
-      put(j->y + r * j->c + at, (get(j->x + r * j->c + at, count) - get(j->mean + at, count)) * factor + beta, count);
+      vf factor = vf_get(j->inv + at, count), beta = j->beta ? vf_get(j->beta + at, count) : vf_set1(0);
+      if (j->gamma) factor *= vf_get(j->gamma + at, count);
+      vf centred = vf_get(j->x + r * j->c + at, count) - vf_get(j->mean + at, count);
+      vf_put(j->y + r * j->c + at, centred * factor + beta, count);
     }
 }
 
@@ -152,10 +148,10 @@ static void channel_back_piece(void *context, int64_t piece) {
   for (int64_t r = piece * j->step; r < end; r++)
     for (int64_t at = 0; at < j->c; at += PERI_LANES) {
       int64_t count = smaller(PERI_LANES, j->c - at), i = r * j->c + at;
-      vf inv = get(j->inv + at, count), h = (get(j->x + i, count) - get(j->mean + at, count)) * inv;
-      vf factor = j->gamma ? inv * get(j->gamma + at, count) : inv;
-      vf d = get(j->dy + i, count) - get(j->fix_b + at, count) - h * get(j->fix_a + at, count);
-      put(j->y + i, factor * d, count);
+      vf inv = vf_get(j->inv + at, count), h = (vf_get(j->x + i, count) - vf_get(j->mean + at, count)) * inv;
+      vf factor = j->gamma ? inv * vf_get(j->gamma + at, count) : inv;
+      vf d = vf_get(j->dy + i, count) - vf_get(j->fix_b + at, count) - h * vf_get(j->fix_a + at, count);
+      vf_put(j->y + i, factor * d, count);
     }
 }
 
@@ -189,11 +185,11 @@ typedef enum term { TERM_X, TERM_SQUARE, TERM_D, TERM_DH } term;
 
 static inline vf term_of(const job *j, term what, const float *x, const float *dy, int64_t at, int64_t count,
                          float mean, float inv) {
-  vf v = what == TERM_D ? vf_set1(0) : get(x + at, count) - (what == TERM_X ? 0 : mean);
+  vf v = what == TERM_D ? vf_set1(0) : vf_get(x + at, count) - (what == TERM_X ? 0 : mean);
   if (what == TERM_X) return v;
   if (what == TERM_SQUARE) return v * v;
-  vf d = get(dy + at, count);
-  if (j->gamma) d *= get(j->gamma + at, count);
+  vf d = vf_get(dy + at, count);
+  if (j->gamma) d *= vf_get(j->gamma + at, count);
   return what == TERM_D ? d : d * v * inv;
 }
 
@@ -228,10 +224,10 @@ static void row_piece(void *context, int64_t piece) {
     j->out_inv[r] = inv;
     for (int64_t at = 0; at < j->c; at += PERI_LANES) {
       int64_t count = smaller(PERI_LANES, j->c - at);
-      vf v = (get(j->x + r * j->c + at, count) - mean) * inv;
-      if (j->gamma) v *= get(j->gamma + at, count);
-      if (j->beta) v += get(j->beta + at, count);
-      put(j->y + r * j->c + at, v, count);
+      vf v = (vf_get(j->x + r * j->c + at, count) - mean) * inv;
+      if (j->gamma) v *= vf_get(j->gamma + at, count);
+      if (j->beta) v += vf_get(j->beta + at, count);
+      vf_put(j->y + r * j->c + at, v, count);
     }
   }
 }
@@ -256,9 +252,9 @@ static void row_back_piece(void *context, int64_t piece) {
     float along = (float)(row_sum(j, TERM_DH, r, mean, inv) / (double)j->c);
     for (int64_t at = 0; at < j->c; at += PERI_LANES) {
       int64_t count = smaller(PERI_LANES, j->c - at), i = r * j->c + at;
-      vf d = get(j->dy + i, count), h = (get(j->x + i, count) - mean) * inv;
-      if (j->gamma) d *= get(j->gamma + at, count);
-      put(j->y + i, inv * (d - level - h * along), count);
+      vf d = vf_get(j->dy + i, count), h = (vf_get(j->x + i, count) - mean) * inv;
+      if (j->gamma) d *= vf_get(j->gamma + at, count);
+      vf_put(j->y + i, inv * (d - level - h * along), count);
     }
   }
 }

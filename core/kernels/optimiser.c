@@ -61,23 +61,18 @@ static void run(const peri_step *p, update *apply, int64_t n, float *w, const fl
     else formula(s, w + i, g + i, state, i, count);                                                                    \
   }
 
-static inline vf get(const float *p, int64_t count) { return count == PERI_LANES ? vf_load(p) : vf_load_part(p, count); }
-static inline void put(float *p, vf v, int64_t count) {
-  if (count == PERI_LANES) vf_store(p, v);
-  else vf_store_part(p, v, count);
-}
 static inline vf gradient(const step *s, vf g, vf w) { return s->scale * g + s->decay * w; }
 
 /* velocity = momentum velocity + g; w -= rate velocity, with Nesterov w -= rate (g + momentum velocity) */
 static inline void sgd_vector(const step *s, float *w, const float *g, float *const state[3], int64_t i,
                               int64_t count) {
-  vf weight = get(w, count), move = gradient(s, get(g, count), weight);
+  vf weight = vf_get(w, count), move = gradient(s, vf_get(g, count), weight);
   if (state[0]) {
-    vf velocity = s->momentum * get(state[0] + i, count) + move;
-    put(state[0] + i, velocity, count);
+    vf velocity = s->momentum * vf_get(state[0] + i, count) + move;
+    vf_put(state[0] + i, velocity, count);
     move = s->nesterov ? move + s->momentum * velocity : velocity;
   }
-  put(w, weight * s->keep - s->rate * move, count);
+  vf_put(w, weight * s->keep - s->rate * move, count);
 }
 static void sgd_apply(const step *s, int64_t n, float *w, const float *g, float *const state[3]) {
   EACH_VECTOR(sgd_vector)
@@ -88,16 +83,16 @@ static void sgd_apply(const step *s, int64_t n, float *w, const float *g, float 
    AMSGrad: the largest v so far under the root   (Reddi, Kale, Kumar 2018) */
 static inline void adam_vector(const step *s, float *w, const float *g, float *const state[3], int64_t i,
                                int64_t count) {
-  vf weight = get(w, count), d = gradient(s, get(g, count), weight);
-  vf m = s->beta1 * get(state[0] + i, count) + s->rest1 * d;
-  vf v = s->beta2 * get(state[1] + i, count) + s->rest2 * d * d;
-  put(state[0] + i, m, count);
-  put(state[1] + i, v, count);
+  vf weight = vf_get(w, count), d = gradient(s, vf_get(g, count), weight);
+  vf m = s->beta1 * vf_get(state[0] + i, count) + s->rest1 * d;
+  vf v = s->beta2 * vf_get(state[1] + i, count) + s->rest2 * d * d;
+  vf_put(state[0] + i, m, count);
+  vf_put(state[1] + i, v, count);
   if (state[2]) {
-    v = vf_max(get(state[2] + i, count), v); /* NaN stays: second operand */
-    put(state[2] + i, v, count);
+    v = vf_max(vf_get(state[2] + i, count), v); /* NaN stays: second operand */
+    vf_put(state[2] + i, v, count);
   }
-  put(w, weight * s->keep - s->inv1 * m / (vf_sqrt(v) * s->root2 + s->epsilon), count);
+  vf_put(w, weight * s->keep - s->inv1 * m / (vf_sqrt(v) * s->root2 + s->epsilon), count);
 }
 static void adam_apply(const step *s, int64_t n, float *w, const float *g, float *const state[3]) {
   EACH_VECTOR(adam_vector)
@@ -107,20 +102,20 @@ static void adam_apply(const step *s, int64_t n, float *w, const float *g, float
    with momentum velocity = momentum velocity + move, and that is the move; w -= rate move */
 static inline void rmsprop_vector(const step *s, float *w, const float *g, float *const state[3], int64_t i,
                                   int64_t count) {
-  vf weight = get(w, count), d = gradient(s, get(g, count), weight);
-  vf v = s->beta2 * get(state[0] + i, count) + s->rest2 * d * d, spread = v;
-  put(state[0] + i, v, count);
+  vf weight = vf_get(w, count), d = gradient(s, vf_get(g, count), weight);
+  vf v = s->beta2 * vf_get(state[0] + i, count) + s->rest2 * d * d, spread = v;
+  vf_put(state[0] + i, v, count);
   if (state[1]) {
-    vf mean = s->beta2 * get(state[1] + i, count) + s->rest2 * d;
-    put(state[1] + i, mean, count);
+    vf mean = s->beta2 * vf_get(state[1] + i, count) + s->rest2 * d;
+    vf_put(state[1] + i, mean, count);
     spread = vf_max(v - mean * mean, vf_set1(0));
   }
   vf move = d / (vf_sqrt(spread) + s->epsilon);
   if (state[2]) {
-    move += s->momentum * get(state[2] + i, count);
-    put(state[2] + i, move, count);
+    move += s->momentum * vf_get(state[2] + i, count);
+    vf_put(state[2] + i, move, count);
   }
-  put(w, weight * s->keep - s->rate * move, count);
+  vf_put(w, weight * s->keep - s->rate * move, count);
 }
 static void rmsprop_apply(const step *s, int64_t n, float *w, const float *g, float *const state[3]) {
   EACH_VECTOR(rmsprop_vector)
@@ -129,10 +124,10 @@ static void rmsprop_apply(const step *s, int64_t n, float *w, const float *g, fl
 /* sum += g^2; w -= rate g / (sqrt(sum) + epsilon)   (Duchi, Hazan, Singer 2011) */
 static inline void adagrad_vector(const step *s, float *w, const float *g, float *const state[3], int64_t i,
                                   int64_t count) {
-  vf weight = get(w, count), d = gradient(s, get(g, count), weight);
-  vf sum = get(state[0] + i, count) + d * d;
-  put(state[0] + i, sum, count);
-  put(w, weight * s->keep - s->rate * d / (vf_sqrt(sum) + s->epsilon), count);
+  vf weight = vf_get(w, count), d = gradient(s, vf_get(g, count), weight);
+  vf sum = vf_get(state[0] + i, count) + d * d;
+  vf_put(state[0] + i, sum, count);
+  vf_put(w, weight * s->keep - s->rate * d / (vf_sqrt(sum) + s->epsilon), count);
 }
 static void adagrad_apply(const step *s, int64_t n, float *w, const float *g, float *const state[3]) {
   EACH_VECTOR(adagrad_vector)

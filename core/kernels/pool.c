@@ -23,6 +23,9 @@ typedef struct taps {
 
 /* The first and the end of the taps k with 0 <= at + k step < size. */
 static void span(int64_t at, int64_t step, int64_t taps, int64_t size, int64_t *first, int64_t *end) {
+  *first = 0;
+  *end = taps;
+  if (at >= 0 && at + (taps - 1) * step < size) return; /* all of them: no division */
   *first = at < 0 ? (-at + step - 1) / step : 0;
   *end = at >= size ? 0 : (size - at + step - 1) / step;
   if (*end > taps) *end = taps;
@@ -42,11 +45,6 @@ static inline int64_t place(const peri_window *g, const taps *t, int64_t ky, int
   return ((t->iy + ky * g->dil_h) * g->w + t->ix + kx * g->dil_w) * g->c;
 }
 
-static inline vf get(const float *p, int64_t count) { return count == PERI_LANES ? vf_load(p) : vf_load_part(p, count); }
-static inline void put(float *p, vf v, int64_t count) {
-  if (count == PERI_LANES) vf_store(p, v);
-  else vf_store_part(p, v, count);
-}
 
 /* ---------------------------------------------------------------- max */
 
@@ -59,14 +57,14 @@ static inline void max_vector(const peri_window *g, const taps *t, const float *
   vi won = vi_set1(-1);
   for (int64_t ky = t->ky0; ky < t->ky1; ky++)
     for (int64_t kx = t->kx0; kx < t->kx1; kx++) {
-      vf v = get(image + place(g, t, ky, kx), count);
+      vf v = vf_get(image + place(g, t, ky, kx), count);
       vi here = vi_set1((int32_t)(ky * g->kw + kx));
       vm take = beats(v, best);
       int first = ky == t->ky0 && kx == t->kx0;
       best = first ? v : vf_select(take, v, best);
       won = first ? here : vi_select(take, here, won);
     }
-  put(y, best, count);
+  vf_put(y, best, count);
   if (count == PERI_LANES) vi_store(winner, won);
   else vi_store_part(winner, won, count);
 }
@@ -115,13 +113,13 @@ static void max_pool(const peri_window *g, const void *x, void *y, int32_t *winn
 
 static inline void max_back_vector(const peri_window *g, const taps *t, const float *dy, const int32_t *won,
                                    float *image, int64_t count) {
-  vf d = get(dy, count);
+  vf d = vf_get(dy, count);
   vi who = count == PERI_LANES ? vi_load(won) : vi_load_part(won, count);
   for (int64_t ky = t->ky0; ky < t->ky1; ky++)
     for (int64_t kx = t->kx0; kx < t->kx1; kx++) {
       float *p = image + place(g, t, ky, kx);
       vm here = vm_same(who, vi_set1((int32_t)(ky * g->kw + kx)));
-      put(p, get(p, count) + vf_select(here, d, vf_set1(0)), count);
+      vf_put(p, vf_get(p, count) + vf_select(here, d, vf_set1(0)), count);
     }
 }
 
@@ -149,8 +147,8 @@ static void max_pool_backward(const peri_window *g, const void *dy, const int32_
 static inline void average_vector(const peri_window *g, const taps *t, const float *image, float *y, int64_t count) {
   vf total = {0};
   for (int64_t ky = t->ky0; ky < t->ky1; ky++)
-    for (int64_t kx = t->kx0; kx < t->kx1; kx++) total += get(image + place(g, t, ky, kx), count);
-  put(y, t->count ? total / (float)t->count : total, count);
+    for (int64_t kx = t->kx0; kx < t->kx1; kx++) total += vf_get(image + place(g, t, ky, kx), count);
+  vf_put(y, t->count ? total / (float)t->count : total, count);
 }
 
 static void average_row(void *context, int64_t row) {
@@ -173,11 +171,11 @@ static void average_pool(const peri_window *g, const void *x, void *y) {
 
 static inline void average_back_vector(const peri_window *g, const taps *t, const float *dy, float *image,
                                        int64_t count) {
-  vf d = get(dy, count) / (float)t->count;
+  vf d = vf_get(dy, count) / (float)t->count;
   for (int64_t ky = t->ky0; ky < t->ky1; ky++)
     for (int64_t kx = t->kx0; kx < t->kx1; kx++) {
       float *p = image + place(g, t, ky, kx);
-      put(p, get(p, count) + d, count);
+      vf_put(p, vf_get(p, count) + d, count);
     }
 }
 

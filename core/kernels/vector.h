@@ -73,6 +73,15 @@ static inline void vf_store_part(float *p, vf v, int64_t count) {
 #endif
 }
 
+/* A whole vector or its first lanes: where count is known when compiling, one of the two remains. */
+static inline vf vf_get(const float *p, int64_t count) {
+  return count == PERI_LANES ? vf_load(p) : vf_load_part(p, count);
+}
+static inline void vf_put(float *p, vf v, int64_t count) {
+  if (count == PERI_LANES) vf_store(p, v);
+  else vf_store_part(p, v, count);
+}
+
 static inline vi vi_load_part(const int32_t *p, int64_t count) {
   return (vi)vf_load_part((const float *)(const void *)p, count);
 }

@@ -1,9 +1,10 @@
 /* check.h - how perilune-check holds a kernel against the reference.
 
    A section makes a check_case a shape: what goes in, what comes out, and a function that calls the
-   entry of a given table. check_case_run calls the reference once and the set in question with 1, 2
-   and 3 threads, and demands: the reference's numbers within rel |want| + abs, the same bits for every
-   number of threads, and nothing written outside the outputs. Buffers are misaligned by one element. */
+   entry of a given table. check_case_run calls the reference once and the set in question with 1 and,
+   where the work may be cut into pieces, with 2 and 3 threads, and demands: the reference's numbers
+   within rel |want| + abs, the same bits for every number of threads, and nothing written outside the
+   outputs. Buffers are misaligned by one element. */
 #ifndef PERI_CHECK_H
 #define PERI_CHECK_H
 

@@ -117,7 +117,8 @@ static double worst_ulp(int f, double *where) {
 static void check_ulp(void) {
   for (int f = 0; f < PERI_UNARIES; f++) {
     double where = 0, worst = worst_ulp(f, &where);
-    if (check_verbose && worst > 0.51) printf("  %-10s %-11s %.2f ulp at %.9g\n", check_fast->isa, unary_names[f], worst, where);
+    if (check_verbose && worst > 0.51)
+      printf("  %-10s %-11s %.2f ulp at %.9g\n", check_fast->isa, unary_names[f], worst, where);
     if (worst <= allowed(f)) continue;
     check_case c = {.entry = "unary"};
     snprintf(c.shape, sizeof c.shape, "%s", unary_names[f]);
@@ -155,6 +156,7 @@ static void check_binary(int f) {
   for (int s = 0; s < SIZES; s++)
     for (int t = 0; t < 7; t++) {
       int64_t n = sizes[s], sa = strides[t][0], sb = strides[t][1];
+      if (n > 1000 && n != 32769 && t > 2) continue; /* what is not plain goes to the reference, piece by piece */
       check_begin(&c, "binary", run_binary);
       sized(&c, binary_names[f], f, n, sa, sb);
       pair(&c, n, sa, sb, -4, 4, s % 2);

@@ -204,9 +204,10 @@ static void check_pool(const peri_window *g, int poison) {
 /* The layers of the digit net, and shapes that kernels like to treat apart. */
 static void known_convolutions(void) {
   static const int64_t known[][6] = {/* n, h, c, oc, k, pad */
-                                     {3, 28, 1, 32, 3, 0},  {2, 13, 32, 64, 3, 0}, {2, 14, 32, 64, 3, 2}, {1, 9, 16, 16, 1, 0},
-                                     {2, 12, 3, 8, 5, 4},   {1, 8, 64, 64, 3, 2},  {130, 6, 2, 5, 3, 0}, {1, 28, 1, 33, 3, 0},
-                                     {2, 7, 31, 17, 3, 0},  {1, 10, 128, 16, 3, 0}};
+                                     {3, 28, 1, 32, 3, 0}, {2, 13, 32, 64, 3, 0}, {2, 14, 32, 64, 3, 2},
+                                     {1, 9, 16, 16, 1, 0}, {2, 12, 3, 8, 5, 4},   {1, 8, 64, 64, 3, 2},
+                                     {130, 6, 2, 5, 3, 0}, {1, 28, 1, 33, 3, 0},  {2, 7, 31, 17, 3, 0},
+                                     {1, 10, 128, 16, 3, 0}};
   for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
     const int64_t *s = known[i];
     peri_window g = {.n = s[0], .h = s[1], .w = s[1], .c = s[2], .oc = s[3], .kh = s[4], .kw = s[4], .stride_h = 1,
