@@ -25,8 +25,8 @@
 --    weights after the first; opt:swap_ema() puts them into the net (Polyak and Juditsky 1992; Keras' use_ema).
 --
 -- Fields of an optimiser: `name`, `lr` (the rate of the last step; a number, function, coroutine or schedule
--- may be assigned), `steps` (how many it has made), `ema`, `schedules`' driver in `driver`; #opt is the number
--- of its tensors. Weights are float32 or float64 and are changed in place.
+-- may be assigned), `steps` (how many it has made), `ema`, `driver` (of schedules.driver); #opt is the number of
+-- its tensors. Weights are float32 or float64 and are changed in place.
 -- @module perilune.optim
 local args = require "perilune.args"
 local core = require "perilune.core"
@@ -238,7 +238,7 @@ end
 
 --- Takes up a state. The optimiser must have been made with the same options and have its tensors.
 -- @param state what opt:state() gave
--- @raise an error that says what does not fit; nothing has changed then
+-- @raise an error that says what does not fit; no tensor has changed then
 function methods:restore(state)
   local inside, plain = self:attached(), type(state) == "table" and state.plain
   if type(plain) ~= "table" or type(state.tensors) ~= "table" then
