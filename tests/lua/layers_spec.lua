@@ -46,8 +46,6 @@ describe("the layer", function()
         if x.dtype == "float64" then x:require_grad() end
         for _, w in ipairs(layer:parameters()) do inputs[#inputs + 1] = w end
         if x.dtype ~= "float64" and #inputs == 1 then return end
-        local moments = {}
-        for i, w in ipairs(layer:weights()) do moments[i] = core.tensor(w) end
         local ok, message = gradcheck.check(function(input)
           peri.seed(5) -- dropout draws the same each time
           return layer(input, { training = true })
