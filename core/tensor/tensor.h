@@ -45,7 +45,7 @@ const char *peri_dtype_name(peri_dtype dtype);            /* "float32", "float64
 int peri_dtype_parse(peri_dtype *out, const char *name);  /* also float, double, long, byte */
 static inline bool peri_dtype_floating(peri_dtype dtype) { return dtype == PERI_F32 || dtype == PERI_F64; }
 
-/* --- making and releasing (construct.c, tensor.c) --- */
+/* --- making and releasing (tensor.c) --- */
 int peri_tensor_new(peri_tensor **out, peri_dtype dtype, int ndim, const int64_t *shape); /* elements not set */
 int peri_tensor_zeros(peri_tensor **out, peri_dtype dtype, int ndim, const int64_t *shape);
 int peri_tensor_full(peri_tensor **out, peri_dtype dtype, int ndim, const int64_t *shape, double value);

@@ -6,7 +6,13 @@
 local core = require "perilune.core"
 
 local peri = setmetatable({}, { __name = "perilune" })
-for name, value in pairs(core) do peri[name] = value end
+
+-- What only the library's own modules need stays in perilune.core.
+local inner = { tensor_methods = true, layer_methods = true, layer_metatable = true, layer = true, origin = true,
+  set_grad_enabled = true }
+for name, value in pairs(core) do
+  if not inner[name] then peri[name] = value end
+end
 
 --- The version.
 peri._VERSION = "0.1.0"
