@@ -136,9 +136,9 @@ def clipping_in_torch(kind, limit, start, gradients):
     for step in gradients:
         for parameter, gradient in zip(parameters, step):
             parameter.grad = torch.tensor(gradient)
-        if kind == "clipvalue":
+        if kind == "clip_value":
             torch.nn.utils.clip_grad_value_(parameters, limit)
-        elif kind == "global_clipnorm":
+        elif kind == "global_clip_norm":
             torch.nn.utils.clip_grad_norm_(parameters, limit)
         else:
             for parameter in parameters:
@@ -150,10 +150,11 @@ def clipping_in_torch(kind, limit, start, gradients):
 
 def clipping():
     """Gradients on both sides of the limit, by norm of each, norm of all, and value."""
-    for kind, limit in (("clipnorm", 2.0), ("global_clipnorm", 3.0), ("clipvalue", 1.0)):
+    for kind, keras_name, limit in (("clip_norm", "clipnorm", 2.0), ("global_clip_norm", "global_clipnorm", 3.0),
+                                    ("clip_value", "clipvalue", 1.0)):
         name = f"sgd_{kind}"
         start, gradients = drawn(name)
-        after = steps_in_keras(O.SGD(0.1, **{kind: limit}), start, gradients)
+        after = steps_in_keras(O.SGD(0.1, **{keras_name: limit}), start, gradients)
         compare(name, after, clipping_in_torch(kind, limit, start, gradients), 1e-5)
         yield {"name": name, "source": KERAS, "also": f"{TORCH}, to 1e-05", "optimizer": "SGD",
                "config": {"lr": 0.1, kind: limit}, "parameters": [array(v) for v in start],

@@ -5,18 +5,12 @@ local golden = dofile(here .. "/support/golden.lua")
 
 local tolerance = { float64 = 1e-13, float32 = 1e-6 }
 local loose = { float64 = 2e-7, float32 = 1e-6 } -- Keras rounds a rate or a momentum of its own to float32
-local ours = { clipvalue = "clip_value", clipnorm = "clip_norm", global_clipnorm = "global_clip_norm" }
-
-local function make(case, parameters)
-  local given = { parameters }
-  for name, value in pairs(case.config) do given[ours[name] or name] = value end
-  return peri.optim[case.optimizer](given)
-end
-
 local function check(case, dtype)
   local parameters = {}
   for i, array in ipairs(case.parameters) do parameters[i] = golden.leaf(array, dtype) end
-  local opt = make(case, parameters)
+  local given = golden.config(case.config)
+  given[1] = parameters
+  local opt = peri.optim[case.optimizer](given)
   local near = (case.source:find "^Keras" and loose or tolerance)[dtype]
   local function compare(expected, step, what)
     for i, array in ipairs(expected[step]) do

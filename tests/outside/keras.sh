@@ -16,10 +16,13 @@ trap 'rm -rf "$work"' EXIT
 mkdir "$work/ours" "$work/theirs"
 
 status=0
+python_says() { # runs a script; what it says on standard error is shown when it fails
+  "$python" "$@" 2>"$work/log" || { status=1; tail -20 "$work/log" >&2; }
+}
 echo "Keras reads what Perilune writes:"
-"$build/perilune" "$here/write_models.lua" "$work/ours" \
-  && "$python" "$here/keras_reads_h5.py" "$work/ours" 2>"$work/log" || { status=1; tail -20 "$work/log" >&2; }
+"$build/perilune" "$here/write_models.lua" "$work/ours" || status=1
+python_says "$here/keras_reads_h5.py" "$work/ours"
 echo "Perilune reads what Keras writes:"
-"$python" "$here/keras_writes_h5.py" "$work/theirs" 2>"$work/log" || { status=1; tail -20 "$work/log" >&2; }
+python_says "$here/keras_writes_h5.py" "$work/theirs"
 "$build/perilune" "$here/read_models.lua" "$work/theirs" || status=1
 exit $status

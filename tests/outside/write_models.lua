@@ -73,7 +73,7 @@ local function write(model)
   local x = inputs(model, 16)
   local y = peri.rand(net:predict(x).shape)
   net:fit({ x, y }, { epochs = 3, batch = 8, loss = "mean_squared_error", optimizer = optim.Adam { lr = 0.01 },
-    verbose = false })
+    verbose = 0 })
   local said = { x = array(inputs(model, 4)), layers = {} }
   said.prediction = array(net:predict(peri.tensor(said.x.data, said.x.dtype or "float32"):reshape(said.x.shape)))
   for word in names:gmatch "%S+" do table.insert(said.layers, word) end
