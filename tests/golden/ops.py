@@ -193,8 +193,8 @@ def choosing(draw):
     yield case("index_select", "index_select", lambda x, index: torch.index_select(x, 0, index),
                {"x": x, "index": index}, {"axis": 0}, positions=("index",))
     mask = d.integers(2, 3, 4).astype(np.uint8)
-    yield case("where", "where", lambda mask, a, b: torch.where(mask.bool(), a, b),
-               {"mask": mask, "a": d.normal(3, 4), "b": d.normal(4)})
+    yield case("where", "where", lambda condition, a, b: torch.where(condition.bool(), a, b),
+               {"condition": mask, "a": d.normal(3, 4), "b": d.normal(4)})
     yield case("masked_fill", "masked_fill", lambda x, mask: x.masked_fill(mask.bool(), -1.5),
                {"x": x, "mask": mask}, {"value": -1.5})
     yield case("masked_select", "masked_select", lambda x, mask: x.masked_select(mask.bool()), {"x": x, "mask": mask})
