@@ -194,7 +194,7 @@ static int by_offset(const void *a, const void *b) {
 /* The elements must follow each other from the first byte of the data to the last. */
 static int check_cover(parse *p, uint64_t data_bytes) {
   uint64_t at = 0;
-  qsort(p->entry, p->entries, sizeof *p->entry, by_offset);
+  if (p->entries) qsort(p->entry, p->entries, sizeof *p->entry, by_offset);
   for (size_t i = 0; i < p->entries; i++) {
     const entry *e = &p->entry[i];
     if (e->begin != at)

@@ -151,7 +151,7 @@ static void check_damaged(unsigned copies) {
     size_t size = below(8) ? bytes : below(bytes);
     for (size_t n = 1 + below(8); n; n--) copy[below(bytes)] = (uint8_t)(below(3) ? below(256) : below(2) * 255);
     FILE *file = fopen(path, "wb");
-    if (!file || fwrite(copy, 1, size, file) != size || fclose(file) != 0) CHECK(!"the damaged copy is written");
+    CHECK(file && fwrite(copy, 1, size, file) == size && fclose(file) == 0);
     peri_h5_node *root = NULL;
     double start = now();
     int status = peri_h5_read(&root, path, &(peri_h5_options){.idle_seconds = 2});
