@@ -69,6 +69,7 @@ void peri_lua_open_bridge(lua_State *L); /* for optional modules: bridge.h */
 void peri_lua_open_layer(lua_State *L);
 void peri_lua_open_optim(lua_State *L);
 void peri_lua_open_terminal(lua_State *L);
+void peri_lua_open_raw_terminal(lua_State *L);
 
 /* t[key] and t[key] = value for keys that are no names (index.c). */
 int peri_lua_index(lua_State *L);
