@@ -99,8 +99,8 @@ function View:paint_large(label, column, row)
   end
   for y = 0, high - 1, 2 do
     for x = 0, font.WIDTH * SCALE - 1 do
-      local top, bottom = on(x, y) and colours.best or colours.ground, on(x, y + 1) and colours.best or colours.ground
-      self.screen:put(column + x, row + y // 2, "▀", top, bottom)
+      local top, bottom = on(x, y), on(x, y + 1)
+      self.screen:put(column + x, row + y // 2, top and (bottom and "█" or "▀") or bottom and "▄" or " ", colours.best)
     end
   end
   return high // 2
