@@ -5,15 +5,6 @@
 
 #include "grad/node.h"
 
-static _Thread_local bool enabled = true;
-
-bool peri_grad_enabled(void) { return enabled; }
-bool peri_grad_set_enabled(bool wanted) {
-  bool before = enabled;
-  enabled = wanted;
-  return before;
-}
-
 /* The number of axes that axis arguments refer to: those of the first tensor. */
 static int axes_of(const peri_call *c, const peri_signature *s) {
   for (int k = 0; k < s->count; k++) {
@@ -112,7 +103,7 @@ static int own_handles(peri_call *c) {
 
 static int run(peri_call *c, const peri_signature *s) {
   PERI_TRY(prepare(c, s));
-  c->recording = enabled && c->op->backward && any_wants(c, s);
+  c->recording = peri_grad_enabled() && c->op->backward && any_wants(c, s);
   PERI_TRY(c->op->forward(c));
   PERI_TRY(own_handles(c));
   if (c->recording || c->op->flags & PERI_OP_ORIGIN) PERI_TRY(join_graph(c, s));

@@ -20,6 +20,17 @@ void peri_meta_release(peri_meta *meta) {
   peri_free(meta);
 }
 
+/* --- recording, on or off for a thread --- */
+
+static _Thread_local bool enabled = true;
+
+bool peri_grad_enabled(void) { return enabled; }
+bool peri_grad_set_enabled(bool wanted) {
+  bool before = enabled;
+  enabled = wanted;
+  return before;
+}
+
 /* --- making --- */
 
 static int tensors_in(const peri_call *call, const peri_signature *s, int k) {
