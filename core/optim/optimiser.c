@@ -111,17 +111,26 @@ static int check_restored(const peri_optimiser *o, int64_t i, peri_tensor *const
   for (int k = 0; k < PERI_OPTIMISER_SLOTS; k++) {
     const char *name = peri_optimiser_slot_name(o, k);
     if (!slot[k] && (!name || steps == 0)) continue;
-    if (!slot[k]) return peri_fail(PERI_EARG, "tensor %lld has made %lld steps, but its '%s' is missing", (long long)i + 1, (long long)steps, name);
-    if (!name || steps <= 0) return peri_fail(PERI_EARG, "tensor %lld has a state that %s", (long long)i + 1, name ? "does not belong to 0 steps" : "this optimizer does not keep");
+    if (!slot[k]) {
+      return peri_fail(PERI_EARG, "tensor %lld has made %lld steps, but its '%s' is missing", (long long)i + 1,
+                       (long long)steps, name);
+    }
+    if (!name || steps <= 0) {
+      return peri_fail(PERI_EARG, "tensor %lld has a state that %s", (long long)i + 1,
+                       name ? "does not belong to 0 steps" : "this optimizer does not keep");
+    }
     if (slot[k]->dtype != weight->dtype || !peri_tensor_same_shape(slot[k], weight)) {
-      return peri_fail(PERI_ESHAPE, "tensor %lld is %s, but its '%s' is %s", (long long)i + 1, peri_tensor_text(weight), name, peri_tensor_text(slot[k]));
+      return peri_fail(PERI_ESHAPE, "tensor %lld is %s, but its '%s' is %s", (long long)i + 1, peri_tensor_text(weight),
+                       name, peri_tensor_text(slot[k]));
     }
   }
   return PERI_OK;
 }
 
 int peri_optimiser_restore(peri_optimiser *o, peri_tensor *const *slot, const int64_t *steps, bool swapped) {
-  if (swapped && !o->options.averages) return peri_fail(PERI_EARG, "the state has averaged weights, this optimizer keeps none");
+  if (swapped && !o->options.averages) {
+    return peri_fail(PERI_EARG, "the state has averaged weights, this optimizer keeps none");
+  }
   for (int64_t i = 0; i < o->count; i++) PERI_TRY(check_restored(o, i, slot + i * PERI_OPTIMISER_SLOTS, steps[i]));
   int64_t slots = o->count * PERI_OPTIMISER_SLOTS;
   int status = PERI_OK;

@@ -54,8 +54,8 @@ int peri_optimiser_swap(peri_optimiser *o);
 bool peri_optimiser_swapped(const peri_optimiser *o);
 
 /* --- the state --- */
-const char *peri_optimiser_slot_name(const peri_optimiser *o, int slot);            /* NULL when the rule has none there */
-peri_tensor *peri_optimiser_slot(const peri_optimiser *o, int64_t i, int slot);     /* borrowed; means nothing before the first step */
+const char *peri_optimiser_slot_name(const peri_optimiser *o, int slot); /* NULL: none there */
+peri_tensor *peri_optimiser_slot(const peri_optimiser *o, int64_t i, int slot); /* borrowed; not before the first step */
 int64_t peri_optimiser_steps(const peri_optimiser *o, int64_t i);                   /* steps that weight i has made */
 /* Replaces the whole state by copies: `slot` holds PERI_OPTIMISER_SLOTS tensors or NULLs a weight. On
    failure nothing has changed. */

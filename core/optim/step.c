@@ -122,21 +122,25 @@ static void average(const peri_optimiser *o, const peri__trained *t) {
     memcpy(to, w, (size_t)n * peri_dtype_size(t->weight->dtype));
     return;
   }
-  k->binary(PERI_BINARY_mul, n, to, 1, t->weight->dtype == PERI_F32 ? (void *)&keep32 : (void *)&keep, 0, to);
+  const void *factor_at = t->weight->dtype == PERI_F32 ? (const void *)&keep32 : (const void *)&keep;
+  k->binary(PERI_BINARY_mul, n, to, 1, factor_at, 0, to);
   k->axpy(n, 1 - keep, w, to);
 }
 
 int peri_optimiser_step(peri_optimiser *o, double rate, peri_tensor *(*gradient)(const peri_tensor *weight)) {
   const peri_optimiser_options *p = &o->options;
   int status = PERI_OK, stepped = 0;
-  if (o->swapped) return peri_fail(PERI_ESTATE, "the net holds its averaged weights: swap_ema() brings the trained ones back");
+  if (o->swapped) {
+    return peri_fail(PERI_ESTATE, "the net holds its averaged weights: swap_ema() brings the trained ones back");
+  }
   for (int64_t i = 0; i < o->count; i++) {
     peri_tensor *g = gradient(o->trained[i].weight);
     if (g) PERI_TRY_GOTO(done, prepare(o, &o->trained[i], g));
     if (g) stepped++;
   }
   if (!stepped) {
-    return peri_fail(PERI_ESTATE, "none of its %lld tensors has a gradient: call loss:backward() first", (long long)o->count);
+    return peri_fail(PERI_ESTATE, "none of its %lld tensors has a gradient: call loss:backward() first",
+                     (long long)o->count);
   }
   peri_step s = {.rate = rate, .decay = p->weight_decay, .decoupled = p->decoupled_decay, .scale = global_factor(o),
                  .momentum = p->momentum, .beta1 = p->beta1, .beta2 = p->beta2, .epsilon = p->epsilon,
@@ -164,11 +168,14 @@ static void exchange(void *a_, void *b_, size_t bytes) {
 }
 
 int peri_optimiser_swap(peri_optimiser *o) {
-  if (!o->options.averages) return peri_fail(PERI_ESTATE, "this optimizer keeps no averaged weights: make it with ema = 0.99");
+  if (!o->options.averages) {
+    return peri_fail(PERI_ESTATE, "this optimizer keeps no averaged weights: make it with ema = 0.99");
+  }
   for (int64_t i = 0; i < o->count; i++) {
     peri_tensor *weight = o->trained[i].weight, *held = o->trained[i].slot[PERI_SLOT_AVERAGE];
     if (!held || o->trained[i].steps == 0) continue;
-    exchange(peri_tensor_data(weight), peri_tensor_data(held), (size_t)peri_tensor_count(weight) * peri_dtype_size(weight->dtype));
+    size_t bytes = (size_t)peri_tensor_count(weight) * peri_dtype_size(weight->dtype);
+    exchange(peri_tensor_data(weight), peri_tensor_data(held), bytes);
     peri_tensor_touch(weight);
   }
   o->swapped = !o->swapped;
