@@ -225,10 +225,10 @@ def forms(draw):
     yield case("expand", "expand", lambda x: x.expand(3, 2, 4), {"x": d.normal(2, 1)}, {"shape": [3, 2, 4]})
     yield case("tile", "tile", lambda x: torch.tile(x, (2, 3)), {"x": d.normal(2, 2)}, {"repeats": [2, 3]})
     yield case("pad", "pad", lambda x: F.pad(x, (0, 3, 1, 2), value=0.5), {"x": d.normal(2, 3)},
-               {"padding": [[1, 2], [0, 3]], "value": 0.5})
+               {"widths": [0, 3, 1, 2], "value": 0.5})
     for op in ("tril", "triu"):
         yield case(op, op, getattr(torch, op), {"x": d.normal(3, 4)})
-        yield case(f"{op}_offset", op, lambda x, f=getattr(torch, op): f(x, 1), {"x": d.normal(3, 4)}, {"k": 1})
+        yield case(f"{op}_offset", op, lambda x, f=getattr(torch, op): f(x, 1), {"x": d.normal(3, 4)}, {"offset": 1})
 
 
 def cases():
