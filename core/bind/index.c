@@ -47,31 +47,31 @@ static void slice_axis(lua_State *L, int key, int axis) {
   replace(L, &peri_op_slice, 5, arg);
 }
 
-/* A mask over one axis, or positions. */
-static void pick_axis(lua_State *L, peri_tensor *key, int axis) {
-  peri_tensor *t = peri_lua_tensor(L, -1);
-  if (key->dtype == PERI_U8 && key->ndim == 1 && key->shape[0] == t->shape[axis]) {
-    peri_value find = PERI_T(key);
-    peri_lua_apply(L, &peri_op_nonzero, 1, &find);
-    lua_insert(L, -2);
-    key = peri_lua_tensor(L, -2);
-    if (key->ndim == 2) { /* nonzero gives one row an element; its one column is the positions */
-      peri_value column[] = {PERI_T(key), PERI_I(1), PERI_I(1)};
-      peri_lua_apply(L, &peri_op_select, 3, column);
-      lua_replace(L, -3);
-      key = peri_lua_tensor(L, -2);
-    }
-    peri_value arg[] = {PERI_T(t), PERI_I(axis), PERI_T(key)};
-    replace(L, &peri_op_index_select, 3, arg);
-    lua_remove(L, -2);
-    return;
-  }
-  if (key->dtype != PERI_I64) {
+/* Pushes the positions that a mask over `axis` of t, or a tensor of positions, stands for. */
+static peri_tensor *push_positions(lua_State *L, peri_tensor *key, const peri_tensor *t, int axis) {
+  bool mask = key->dtype == PERI_U8 && key->ndim == 1 && key->shape[0] == t->shape[axis];
+  if (!mask && key->dtype != PERI_I64) {
     peri_lua_error(L, "axis %d is indexed by int64 positions or by a uint8 mask of its size %I, not by a %s", axis + 1,
                (lua_Integer)t->shape[axis], peri_tensor_text(key));
   }
+  if (!mask) {
+    *peri_lua_new_tensor(L) = peri_tensor_retain(key);
+    return key;
+  }
+  peri_value find = PERI_T(key);
+  peri_lua_apply(L, &peri_op_nonzero, 1, &find); /* one row an element; its one column is the positions */
+  peri_value column[] = {PERI_T(peri_lua_tensor(L, -1)), PERI_I(1), PERI_I(1)};
+  return replace(L, &peri_op_select, 3, column);
+}
+
+/* A mask over one axis, or positions: the tensor on top becomes what they pick. */
+static void pick_axis(lua_State *L, peri_tensor *key, int axis) {
+  peri_tensor *t = peri_lua_tensor(L, -1);
+  key = push_positions(L, key, t, axis);
+  lua_insert(L, -2);
   peri_value arg[] = {PERI_T(t), PERI_I(axis), PERI_T(key)};
   replace(L, &peri_op_index_select, 3, arg);
+  lua_remove(L, -2);
 }
 
 static void select_axis(lua_State *L, lua_Integer asked, int axis) {
@@ -81,18 +81,29 @@ static void select_axis(lua_State *L, lua_Integer asked, int axis) {
   replace(L, &peri_op_select, 3, arg);
 }
 
-/* Applies the list at `keys` to the tensor on top. With `views`, tensors among the keys are refused. */
-static void apply_list(lua_State *L, int keys, bool views) {
+/* In an assignment: the one tensor among a list's keys, and the axis of the view that it is for. */
+typedef struct picked_axis {
+  int key; /* stack index of the positions, 0 when there are none */
+  int axis;
+} picked_axis;
+
+/* Applies the list at `keys` to the tensor on top. For an assignment (`place` given) the tensor stays a view, and
+   positions go into the stack's slot below it and into `place`. */
+static void apply_list(lua_State *L, int keys, picked_axis *place) {
   int count = (int)luaL_len(L, keys), axis = 0;
   peri_tensor *t = peri_lua_tensor(L, -1);
+  int keep_slot = lua_gettop(L) - 1; /* where an assignment has left room */
   if (count > t->ndim) peri_lua_error(L, "%d indices for a tensor of %d dimensions", count, t->ndim);
   for (int i = 0; i < count; i++) {
     lua_geti(L, keys, i + 1);
     lua_insert(L, -2); /* key below, tensor on top */
     int key = lua_gettop(L) - 1;
     peri_tensor *picked = peri_lua_test_tensor(L, key);
-    if (picked && views) {
-      peri_lua_error(L, "assignment takes positions and ranges in a list; give a mask or positions alone: t[mask] = value");
+    if (picked && place) {
+      if (place->key) peri_lua_error(L, "assignment takes one mask or one tensor of positions in a list, not two");
+      push_positions(L, picked, t, axis);
+      lua_replace(L, place->key = keep_slot);
+      place->axis = axis++;
     } else if (picked) {
       pick_axis(L, picked, axis);
       axis += peri_lua_tensor(L, -1)->ndim - t->ndim + 1;
@@ -134,7 +145,7 @@ int peri_lua_index(lua_State *L) {
     pick_axis(L, key, 0);
   } else if (lua_istable(L, 2)) {
     lua_pushvalue(L, 1);
-    apply_list(L, 2, false);
+    apply_list(L, 2, NULL);
   } else {
     return peri_lua_error(L, "a tensor is indexed by an integer, a list, a mask or positions, not by %s (%s)",
                       luaL_typename(L, 2), luaL_tolstring(L, 2, NULL));
@@ -155,6 +166,32 @@ static peri_tensor *value_like(lua_State *L, int index, const peri_tensor *t) {
   return *box;
 }
 
+/* view[..., positions at `axis`, ...] = value: the axis is brought to the front of both, where put writes. */
+static int put_axis(peri_tensor *view, int axis, const peri_tensor *positions, const peri_tensor *value) {
+  int64_t shape[PERI_MAX_DIMS];
+  int order[PERI_MAX_DIMS] = {axis};
+  peri_tensor *wide = NULL, *from = NULL, *to = NULL;
+  if (positions->ndim != 1) {
+    return peri_fail(PERI_ESHAPE, "assignment: positions in a list are a vector, not a %s", peri_tensor_text(positions));
+  }
+  for (int i = 0, next = 1; i < view->ndim; i++) {
+    shape[i] = i == axis ? positions->shape[0] : view->shape[i];
+    if (i != axis) order[next++] = i;
+  }
+  int status = peri_tensor_expand(&wide, value, view->ndim, shape);
+  if (status < 0) {
+    return peri_fail(status, "assignment: a value of shape %s does not fit into shape %s",
+                     peri_shape_text(value->ndim, value->shape), peri_shape_text(view->ndim, shape));
+  }
+  status = peri_tensor_permute(&from, wide, order);
+  if (status >= 0) status = peri_tensor_permute(&to, view, order);
+  if (status >= 0) status = peri_tensor_put(to, positions, from);
+  peri_tensor_release(wide);
+  peri_tensor_release(from);
+  peri_tensor_release(to);
+  return status;
+}
+
 int peri_lua_newindex(lua_State *L) {
   peri_tensor *t = peri_lua_tensor(L, 1), *key = peri_lua_test_tensor(L, 2);
   if (peri_grad_enabled() && peri_tensor_requires_grad(t)) {
@@ -166,14 +203,23 @@ int peri_lua_newindex(lua_State *L) {
     else peri_lua_check(L, peri_tensor_put(t, key, value));
     return 0;
   }
+  picked_axis place = {0, 0};
+  lua_pushnil(L); /* room for positions found in a list */
   lua_pushvalue(L, 1);
   if (lua_isinteger(L, 2)) select_axis(L, lua_tointeger(L, 2), 0);
-  else if (lua_istable(L, 2)) apply_list(L, 2, true);
+  else if (lua_istable(L, 2)) apply_list(L, 2, &place);
   else return peri_lua_error(L, "a tensor is indexed by an integer, a list, a mask or positions, not by %s", luaL_typename(L, 2));
-  peri_tensor *view = peri_lua_tensor(L, -1);
-  int64_t shape[PERI_MAX_DIMS];
-  int ndim = 0;
-  peri_lua_check(L, peri_broadcast("assignment", view->ndim, view->shape, value->ndim, value->shape, &ndim, shape));
+  peri_tensor *view = peri_lua_tensor(L, -1), *fits = NULL;
+  if (place.key) {
+    peri_lua_check(L, put_axis(view, place.axis, peri_lua_tensor(L, place.key), value));
+    return 0;
+  }
+  int status = peri_tensor_expand(&fits, value, view->ndim, view->shape);
+  peri_tensor_release(fits);
+  if (status < 0) {
+    return peri_lua_error(L, "assignment: a value of shape %s does not fit into shape %s",
+                      peri_shape_text(value->ndim, value->shape), peri_shape_text(view->ndim, view->shape));
+  }
   peri_lua_check(L, peri_tensor_copy(view, value));
   return 0;
 }

@@ -38,13 +38,14 @@ int peri_tensor_put(peri_tensor *t, const peri_tensor *positions, const peri_ten
                        (long long)asked, (long long)t->shape[0]);
     }
   }
-  peri_tensor *values;
-  PERI_TRY(fit(&values, value, t->ndim, shape));
-  int status = PERI_OK;
+  peri_tensor *values = NULL, *apart = NULL;
+  if (value->storage == t->storage) PERI_TRY(peri_tensor_clone(&apart, value)); /* rows written must not be read again */
+  int status = fit(&values, apart ? apart : value, t->ndim, shape);
   for (int64_t i = 0; i < count && status >= 0; i++) {
     int64_t asked = at[i * step];
     status = put_row(t, asked < 0 ? asked + t->shape[0] : asked - 1, values, i);
   }
+  peri_tensor_release(apart);
   peri_tensor_release(values);
   return status;
 }
