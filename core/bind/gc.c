@@ -2,15 +2,15 @@
 
    Lua counts a tensor as a few bytes, however large it is. When more than half of what was live after
    the last full collection, and 16 MB, has been allocated since, another one runs: the garbage then
-   never much exceeds the live set. Collections get at most 5 % of the elapsed time while memory is
-   below a cap, so that a heap of a million Lua tables is not walked at every step. */
+   never much exceeds the live set. Collections get at most 5 % of the elapsed time while memory has
+   grown less than a cap since the last, so that a heap of a million Lua tables is not walked at every step. */
 #include <time.h>
 #include <unistd.h>
 
 #include "base/memory.h"
 #include "bind/bind.h"
 
-enum { GRACE_BYTES = 16 << 20 };
+enum { GRACE_BYTES = 16 << 20, GARBAGE_BYTES = 256 << 20 };
 
 static uint64_t total_then, live_then; /* at the end of the last collection */
 static double spent, started;
@@ -21,10 +21,13 @@ static double now(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* A quarter of the machine's memory. */
+/* How much memory may grow while collections wait for their share of time: GARBAGE_BYTES, or less on a small machine. */
 static uint64_t cap(void) {
   static uint64_t bytes;
-  if (!bytes) bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGE_SIZE) / 4;
+  if (!bytes) {
+    bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGE_SIZE) / 4;
+    if (bytes > GARBAGE_BYTES) bytes = GARBAGE_BYTES;
+  }
   return bytes;
 }
 
@@ -32,7 +35,7 @@ void peri_lua_collect(lua_State *L) {
   if (peri_memory_total() - total_then < live_then / 2 + GRACE_BYTES) return;
   double before = now();
   if (started == 0) started = before;
-  if (spent > 0.05 * (before - started) && peri_memory_live() < cap()) return;
+  if (spent > 0.05 * (before - started) && peri_memory_live() < live_then + cap()) return;
   lua_gc(L, LUA_GCCOLLECT);
   spent += now() - before;
   total_then = peri_memory_total();

@@ -124,13 +124,20 @@ static int binary_backward(peri_call *c, peri_tensor *const *grad_out, peri_tens
     bool plain = f == PERI_BINARY_add || (f == PERI_BINARY_sub && which == 0);
     if (plain) d = peri_tensor_retain(dy);
     else status = peri_tensor_like(&d, dy);
-    if (status >= 0 && !plain) status = binary_slope(c, f, which, dy, d);
+    if (status >= 0 && f == PERI_BINARY_sub && which == 1) {
+      peri_kernels_of(d->dtype)->unary(PERI_UNARY_neg, peri_tensor_count(d), peri_tensor_data(dy), peri_tensor_data(d), 0);
+    } else if (status >= 0 && !plain) {
+      status = binary_slope(c, f, which, dy, d);
+    }
     if (status >= 0) status = peri__sum_to(&grad_in[which], d, c->arg[which].tensor);
     else peri_tensor_release(d);
   }
   peri_tensor_release(dy);
   return status;
 }
+
+/* Sums and differences need nothing of what they were made from. */
+#define BINARY_KEEPS(f) ((f) != PERI_BINARY_add && (f) != PERI_BINARY_sub)
 
 #define PERI_BINARY(name_, value_, da_, db_, doc_, sample_)                                        \
   static int forward_##name_(peri_call *c) { return binary_forward(c, PERI_BINARY_##name_); }      \
@@ -143,8 +150,8 @@ static int binary_backward(peri_call *c, peri_tensor *const *grad_out, peri_tens
                                    .example = sample_,                                             \
                                    .forward = forward_##name_,                                     \
                                    .backward = backward_##name_,                                   \
-                                   .keep_args = 3,                                                 \
-                                   .keep_outs = 1};
+                                   .keep_args = BINARY_KEEPS(PERI_BINARY_##name_) ? 3 : 0,                                \
+                                   .keep_outs = BINARY_KEEPS(PERI_BINARY_##name_)};
 #include "kernels/elementwise.def"
 
 /* --- comparisons --- */
