@@ -179,11 +179,11 @@ static int put_axis(peri_tensor *view, int axis, const peri_tensor *positions, c
     if (i != axis) order[next++] = i;
   }
   int status = peri_tensor_expand(&wide, value, view->ndim, shape);
-  if (status < 0) {
+  if (status == PERI_ESHAPE) {
     return peri_fail(status, "assignment: a value of shape %s does not fit into shape %s",
                      peri_shape_text(value->ndim, value->shape), peri_shape_text(view->ndim, shape));
   }
-  status = peri_tensor_permute(&from, wide, order);
+  if (status >= 0) status = peri_tensor_permute(&from, wide, order);
   if (status >= 0) status = peri_tensor_permute(&to, view, order);
   if (status >= 0) status = peri_tensor_put(to, positions, from);
   peri_tensor_release(wide);
@@ -216,10 +216,10 @@ int peri_lua_newindex(lua_State *L) {
   }
   int status = peri_tensor_expand(&fits, value, view->ndim, view->shape);
   peri_tensor_release(fits);
-  if (status < 0) {
+  if (status == PERI_ESHAPE) {
     return peri_lua_error(L, "assignment: a value of shape %s does not fit into shape %s",
                       peri_shape_text(value->ndim, value->shape), peri_shape_text(view->ndim, view->shape));
   }
-  peri_lua_check(L, peri_tensor_copy(view, value));
+  peri_lua_check(L, status < 0 ? status : peri_tensor_copy(view, value));
   return 0;
 }

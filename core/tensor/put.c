@@ -6,7 +6,7 @@
 /* value broadcast to a shape, as a view; one error text for both writers. */
 static int fit(peri_tensor **out, const peri_tensor *value, int ndim, const int64_t *shape) {
   int status = peri_tensor_expand(out, value, ndim, shape);
-  return status < 0 ? peri_fail(PERI_ESHAPE, "assignment: a value of shape %s does not fit into shape %s",
+  return status == PERI_ESHAPE ? peri_fail(PERI_ESHAPE, "assignment: a value of shape %s does not fit into shape %s",
                                 peri_shape_text(value->ndim, value->shape), peri_shape_text(ndim, shape))
                     : status;
 }
