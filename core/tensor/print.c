@@ -79,8 +79,17 @@ static void shown(page *p, int axis, int64_t at, void (*visit)(page *p, int64_t 
 typedef struct range {
   double largest, smallest; /* of the finite absolute values that are not 0 */
   bool fraction;
-  int digits; /* needed to tell the values apart, up to the precision */
+  int digits, exponent_digits; /* after the point, needed to tell the values apart, up to the precision */
 } range;
+
+/* Does a number read back as itself when written with so many digits? */
+static bool shows(bool exponent, int digits, double value, bool single) {
+  char text[400];
+  double back = 0;
+  snprintf(text, sizeof text, exponent ? "%.*e" : "%.*f", digits, value);
+  sscanf(text, "%lf", &back);
+  return fabs(back - value) <= value * (single ? 1e-7 : 1e-15);
+}
 
 static void measure(page *p, int64_t at, void *context) {
   range *r = context;
@@ -88,14 +97,9 @@ static void measure(page *p, int64_t at, void *context) {
   if (!isfinite(value) || value == 0) return;
   if (value > r->largest) r->largest = value;
   if (r->smallest == 0 || value < r->smallest) r->smallest = value;
-  while (r->digits < peri_print.precision) {
-    char text[400];
-    snprintf(text, sizeof text, "%.*f", r->digits, value);
-    double back = 0;
-    sscanf(text, "%lf", &back);
-    if (fabs(back - value) <= value * (p->t->dtype == PERI_F32 ? 1e-7 : 1e-15)) break;
-    r->digits++;
-  }
+  bool single = p->t->dtype == PERI_F32;
+  while (r->digits < peri_print.precision && !shows(false, r->digits, value, single)) r->digits++;
+  while (r->exponent_digits < peri_print.precision && !shows(true, r->exponent_digits, value, single)) r->exponent_digits++;
 }
 
 static void widen(page *p, int64_t at, void *context) {
@@ -110,7 +114,8 @@ static void choose_format(page *p) {
     range r = {0};
     shown(p, 0, p->t->offset, measure, &r);
     p->exponent = r.largest >= 1e8 || (r.smallest > 0 && (r.smallest < 1e-4 || r.largest / r.smallest > 1e3) && r.smallest < 1e-4);
-    p->digits = p->exponent ? peri_print.precision : r.digits > 0 ? r.digits : 1;
+    p->digits = p->exponent ? r.exponent_digits : r.digits;
+    if (p->digits < 1) p->digits = 1;
   }
   int widest = 0;
   p->width = 0;
