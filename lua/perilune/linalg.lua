@@ -25,13 +25,6 @@ end
 local library = load_library()
 local linalg = {}
 
--- Raises the library's messages at the person's own line.
-local function passed(ok, ...)
-  if not ok then error((...), 3) end
-  return ...
-end
-local function call(f, ...) return passed(pcall(f, ...)) end
-
 -- Calls f with recording switched off: results are detached.
 local function detached(f, ...)
   local before = core.set_grad_enabled(false)
@@ -81,11 +74,11 @@ end
 -- @return U (..., m, k), S (..., k) from the largest down, Vh (..., k, n); k = min(m, n)
 function linalg.svd(a, options)
   local o = args.named("linalg.svd", options, { { "full_matrices", "boolean", false } })
-  return call(library.svd, a, o.full_matrices)
+  return library.svd(a, o.full_matrices)
 end
 
 --- The singular values alone, from the largest down.
-function linalg.svdvals(a) return call(library.svdvals, a) end
+function linalg.svdvals(a) return library.svdvals(a) end
 
 --- Eigenvalues and eigenvectors of a symmetric matrix.
 -- @param a       (..., n, n); one triangle of it is read
@@ -93,13 +86,13 @@ function linalg.svdvals(a) return call(library.svdvals, a) end
 -- @return values (..., n) from the smallest up, vectors (..., n, n), one a column
 function linalg.eigh(a, options)
   local o = args.named("linalg.eigh", options, { { "upper", "boolean", false } })
-  return call(library.eigh, a, o.upper)
+  return library.eigh(a, o.upper)
 end
 
 --- The eigenvalues of a symmetric matrix alone.
 function linalg.eigvalsh(a, options)
   local o = args.named("linalg.eigvalsh", options, { { "upper", "boolean", false } })
-  return call(library.eigvalsh, a, o.upper)
+  return library.eigvalsh(a, o.upper)
 end
 
 --- QR decomposition: a = Q R, Q with orthonormal columns, R upper triangular.
@@ -111,20 +104,20 @@ function linalg.qr(a, options)
   if o.mode ~= "reduced" and o.mode ~= "complete" then
     error(("linalg.qr: argument 'mode' wants reduced or complete, got %s"):format(o.mode), 2)
   end
-  return call(library.qr, a, o.mode == "complete")
+  return library.qr(a, o.mode == "complete")
 end
 
 --- Cholesky decomposition of a symmetric positive definite matrix: a = L L', of which one triangle is read.
 -- @param options { upper = false }: true gives U with a = U' U
 function linalg.cholesky(a, options)
   local o = args.named("linalg.cholesky", options, { { "upper", "boolean", false } })
-  return call(library.cholesky, a, o.upper)
+  return library.cholesky(a, o.upper)
 end
 
 --- The x with a x = b.
 -- @param a (..., n, n)
 -- @param b a vector (n), or matrices (..., n, k); batches broadcast
-function linalg.solve(a, b) return call(library.solve, a, b) end
+function linalg.solve(a, b) return library.solve(a, b) end
 
 --- Least squares: the x of least norm among those that make |a x - b| least.
 -- @param a       (..., m, n)
@@ -134,7 +127,7 @@ function linalg.solve(a, b) return call(library.solve, a, b) end
 -- @return x (..., n, k) or (n); residuals: the sum of (a x - b)^2 for each column; rank; a's singular values
 function linalg.lstsq(a, b, options)
   local o = args.named("linalg.lstsq", options, { { "rcond", "number" } })
-  local x, rank, s = call(library.lstsq, a, b, o.rcond)
+  local x, rank, s = library.lstsq(a, b, o.rcond)
   local residuals = detached(function()
     local vector = #b.shape == 1
     local difference = a:matmul(vector and x:reshape(#x, 1) or x) - (vector and b:reshape(#b, 1) or b)
@@ -145,17 +138,17 @@ function linalg.lstsq(a, b, options)
 end
 
 --- The inverse of each matrix.
-function linalg.inverse(a) return call(library.inverse, a) end
+function linalg.inverse(a) return library.inverse(a) end
 linalg.inv = linalg.inverse
 
 --- The determinant of each matrix.
-function linalg.det(a) return call(library.det, a) end
+function linalg.det(a) return library.det(a) end
 
 --- Sign and logarithm of the absolute determinant; a singular matrix gives 0 and -inf.
-function linalg.slogdet(a) return call(library.slogdet, a) end
+function linalg.slogdet(a) return library.slogdet(a) end
 
 --- The sum of each matrix's diagonal.
-function linalg.trace(a) return call(library.trace, a) end
+function linalg.trace(a) return library.trace(a) end
 
 local precision = { float32 = 2.0 ^ -23, float64 = 2.0 ^ -52 }
 
@@ -176,7 +169,7 @@ end
 -- @return (..., n, m)
 function linalg.pinv(a, options)
   local o = args.named("linalg.pinv", options, { { "rcond", "number" } })
-  local u, s, vh = call(library.svd, a, false)
+  local u, s, vh = library.svd(a, false)
   return detached(function()
     if empty(a) then return transposed(a):clone() end
     local kept = s:gt(cutoff(a, s, o.rcond))
@@ -190,7 +183,7 @@ end
 -- @return int64 (batch)
 function linalg.matrix_rank(a, options)
   local o = args.named("linalg.matrix_rank", options, { { "rcond", "number" } })
-  local s = call(library.svdvals, a)
+  local s = library.svdvals(a)
   return detached(function()
     local batch = table.move(a.shape, 1, #a.shape - 2, 1, {})
     if empty(a) then return core.zeros(batch, "int64") end
@@ -206,7 +199,7 @@ function linalg.matrix_power(a, n)
   if a.shape[dims - 1] ~= a.shape[dims] then
     error(("matrix_power: a is (%s), expected square matrices (..., n, n)"):format(table.concat(a.shape, ", ")), 2)
   end
-  local base = power < 0 and call(library.inverse, a) or a
+  local base = power < 0 and library.inverse(a) or a
   return detached(function()
     local result, rest = nil, math.abs(power)
     while rest > 0 do
