@@ -111,8 +111,9 @@ typedef struct peri_kernels {
   void (*softmax_backward)(int64_t rows, int64_t cols, const void *y, const void *dy, void *dx);
   void (*log_softmax)(int64_t rows, int64_t cols, const void *x, void *y);
   void (*log_softmax_backward)(int64_t rows, int64_t cols, const void *y, const void *dy, void *dx);
-  /* loss[r] = -sum_c t[r,c] log softmax(x[r])_c, where t is the smoothed one-hot of labels[r] (labels not
-     NULL) or the dense rows of target; also the probabilities. Labels are in range: the op checks. */
+  /* loss[r] = -sum_c t[r,c] log softmax(x[r])_c; also the probabilities. t is the one-hot of labels[r]
+     (labels not NULL) or the dense rows of target, either smoothed: t (1 - smoothing) + smoothing / cols.
+     Labels are in range: the op checks. */
   void (*cross_entropy)(int64_t rows, int64_t cols, const void *x, const int64_t *labels, const void *target,
                         double smoothing, void *loss, void *probabilities);
   /* dx[r,c] = dloss[r] (sum_c t[r,c] p[r,c] - t[r,c]) */

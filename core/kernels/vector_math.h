@@ -1,7 +1,8 @@
 /* vector_math.h - e^x, log, tanh and their kin on vectors of floats.
 
-   Polynomials are minimax fits of our own (Remez exchange in 40 digits); the greatest errors that
-   perilune-check finds against the reference, in units in the last place, stand at each function.
+   Polynomials are minimax fits of our own (Remez exchange in 40 digits). The greatest errors that
+   `perilune-check --verbose` finds against float64, in units in the last place: exp 1.0, expm1 1.4, log
+   0.8, log1p 1.5, tanh 1.3, erf 2.2, sigmoid 2.4, silu 2.2, softplus 1.8, x vf_normal(x) (gelu) 5.8.
    NaN goes through; infinities give what the reference gives; results that are denormal become 0, and
    so do denormal arguments. */
 #ifndef PERI_KERNELS_VECTOR_MATH_H
