@@ -136,6 +136,24 @@ static void drop(peri_dtype dtype, int64_t count, const int64_t *at, void *x, co
   }
 }
 
+#define PUT(T) for (int64_t i = 0; i < count; i++) ((T *)x)[at[i]] = ((const T *)y)[i]
+static void put(peri_dtype dtype, int64_t count, const int64_t *at, void *x, const void *y) {
+  switch (dtype) {
+  case PERI_F32: PUT(float); break;
+  case PERI_F64: PUT(double); break;
+  case PERI_I64: PUT(int64_t); break;
+  default: PUT(uint8_t); break;
+  }
+}
+
+/* The way back of put: y[i] is x[at[i]] for the last i that wrote there and 0 for the earlier ones; what was
+   written over becomes 0 in x. */
+#define TAKE(T) for (int64_t i = count; i-- > 0; ((T *)x)[at[i]] = 0) ((T *)y)[i] = ((const T *)x)[at[i]]
+static void take(peri_dtype dtype, int64_t count, const int64_t *at, void *x, void *y) {
+  if (dtype == PERI_F32) TAKE(float);
+  else TAKE(double);
+}
+
 static int gather_forward(peri_call *c) {
   peri_tensor *x = c->arg[0].tensor, *dense = NULL;
   PERI_TRY(offset_table(&c->aux[0], c));
@@ -165,21 +183,47 @@ const peri_op peri_op_gather = {
     .forward = gather_forward,
     .backward = gather_backward};
 
-/* The values for scatter_add: exactly as many as positions. */
-static int scatter_forward(peri_call *c) {
+typedef void writer(peri_dtype dtype, int64_t count, const int64_t *at, void *x, const void *y);
+
+/* The values for scatter and scatter_add: exactly as many as positions. */
+static int scatter_with(peri_call *c, writer *write) {
   peri_tensor *x = c->arg[0].tensor, *from = c->arg[3].tensor, *values = NULL, *wide = NULL;
-  PERI_TRY(peri__want_same_type("scatter_add", x, from));
+  PERI_TRY(peri__want_same_type(c->op->name, x, from));
   PERI_TRY(offset_table(&c->aux[0], c));
   PERI_TRY(peri_tensor_clone(&c->out[0], x));
   c->outs = 1;
   int status = peri_tensor_expand(&wide, from, c->aux[0]->ndim, c->aux[0]->shape);
   if (status >= 0) status = peri_tensor_contiguous_of(&values, wide);
-  if (status >= 0) drop(x->dtype, peri_tensor_count(c->aux[0]), peri_tensor_data(c->aux[0]), peri_tensor_data(c->out[0]), peri_tensor_data(values));
+  if (status >= 0) write(x->dtype, peri_tensor_count(c->aux[0]), peri_tensor_data(c->aux[0]), peri_tensor_data(c->out[0]), peri_tensor_data(values));
   peri_tensor_release(wide);
   peri_tensor_release(values);
   return status;
 }
+static int scatter_forward(peri_call *c) { return scatter_with(c, put); }
 static int scatter_backward(peri_call *c, peri_tensor *const *grad_out, peri_tensor **grad_in) {
+  peri_tensor *left, *taken = NULL;
+  PERI_TRY(peri_tensor_clone(&left, grad_out[0]));
+  int status = peri_tensor_new(&taken, left->dtype, c->aux[0]->ndim, c->aux[0]->shape);
+  if (status >= 0) take(left->dtype, peri_tensor_count(taken), peri_tensor_data(c->aux[0]), peri_tensor_data(left), peri_tensor_data(taken));
+  if (status >= 0 && peri_wants(c, 3)) {
+    status = peri__sum_to(&grad_in[3], taken, c->arg[3].tensor);
+    taken = NULL;
+  }
+  if (status >= 0 && peri_wants(c, 0)) grad_in[0] = peri_tensor_retain(left);
+  peri_tensor_release(left);
+  peri_tensor_release(taken);
+  return status;
+}
+const peri_op peri_op_scatter = {
+    .name = "scatter",
+    .signature = "x: tensor, axis: axis, index: tensor, values: tensor",
+    .doc = "A copy of x with values[i][j] at [index[i][j]][j] for axis 1, and so on; of values for one place the last counts.",
+    .example = "randn(3, 2), 1, tensor({{1, 3}, {1, 2}}, 'int64'), randn(2, 2); randn(2, 4), 2, tensor({{1, 4, 1}}, 'int64'), randn(1, 1)",
+    .forward = scatter_forward,
+    .backward = scatter_backward};
+
+static int scatter_add_forward(peri_call *c) { return scatter_with(c, drop); }
+static int scatter_add_backward(peri_call *c, peri_tensor *const *grad_out, peri_tensor **grad_in) {
   peri_tensor *dy, *picked = NULL;
   if (peri_wants(c, 0)) grad_in[0] = peri_tensor_retain(grad_out[0]);
   if (!peri_wants(c, 3)) return PERI_OK;
@@ -197,8 +241,8 @@ const peri_op peri_op_scatter_add = {
     .signature = "x: tensor, axis: axis, index: tensor, values: tensor",
     .doc = "A copy of x with values[i][j] added at [index[i][j]][j] for axis 1, and so on; positions may repeat.",
     .example = "randn(3, 2), 1, tensor({{1, 3}, {1, 2}}, 'int64'), randn(2, 2); randn(2, 4), 2, tensor({{1, 4, -1}}, 'int64'), randn(1, 1)",
-    .forward = scatter_forward,
-    .backward = scatter_backward};
+    .forward = scatter_add_forward,
+    .backward = scatter_add_backward};
 
 /* --- nonzero, masked_select --- */
 

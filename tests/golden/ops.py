@@ -187,6 +187,8 @@ def choosing(draw):
     order = np.stack([d.rng.permutation(4)[:2] for _ in range(3)]).astype(np.int64)
     yield case("scatter", "scatter", lambda x, index, values: torch.scatter(x, 1, index, values),
                {"x": x, "index": order, "values": d.normal(3, 2)}, {"axis": 1}, positions=("index",))
+    yield case("scatter_column", "scatter", lambda x, index, values: torch.scatter(x, 0, index, values),
+               {"x": x, "index": np.array([[1, 0, 2, 2]]), "values": d.normal(1, 4)}, {"axis": 0}, positions=("index",))
     yield case("scatter_add", "scatter_add", lambda x, index, values: torch.scatter_add(x, 0, index, values),
                {"x": x, "index": d.integers(3, 5, 4), "values": d.normal(5, 4)}, {"axis": 0}, positions=("index",))
     index = np.array([2, 0, 2, 1])
