@@ -10,31 +10,42 @@ cd "$root" || exit 1
 . scripts/packages.sh
 
 [ "${1:-}" = "--help" ] || [ "${1:-}" = "-h" ] && { sed -n '2,6p' "$0" | sed 's/^# \{0,1\}//'; exit 0; }
+trap 'echo; exit 130' INT
 
-want_room "$root" 700
 # shellcheck disable=SC2086
 install_missing $build_packages
-install_gnuplot
+install_gnuplot || echo "No gnuplot could be installed: training goes on without curves."
 command -v npm >/dev/null || command -v curl >/dev/null || command -v wget >/dev/null || install_missing curl ca-certificates
 
 say "Building"
-build_into build -DCMAKE_BUILD_TYPE=Release ${PERILUNE_CMAKE_OPTIONS:-}
+options=(-DCMAKE_BUILD_TYPE=Release)
+# A folder that test.sh has made keeps its tests; a new one is built sooner without.
+[ -f build/CMakeCache.txt ] || { want_room "$root" 200; options+=(-DPERILUNE_TESTS=OFF); }
+# shellcheck disable=SC2086
+build_into build "${options[@]}" ${PERILUNE_CMAKE_OPTIONS:-} || exit 1
 echo "build/perilune is ready"
 
 say "MNIST"
-bash scripts/fetch_mnist.sh || die "MNIST is missing; what to fetch and where to put it stands above"
+bash scripts/fetch_mnist.sh || die "training needs MNIST; what to do stands above"
 
 say "Training the digit net"
 plot=()
-command -v gnuplot >/dev/null || { echo "There is no gnuplot, so no curves will be drawn (apt-get install gnuplot-nox)."; plot=(--no-plot); }
-mkdir -p plots
+command -v "${PERILUNE_GNUPLOT:-gnuplot}" >/dev/null ||
+  { echo "There is no gnuplot, so no curves will be drawn (Debian: apt-get install gnuplot-nox)."; plot=(--no-plot); }
+trap : INT # training ends its epoch, and says so itself
 build/perilune scripts/train_mnist.lua "${plot[@]}" "$@"
 status=$?
-[ $status = 0 ] || [ $status = 130 ] || die "training failed"
-[ $status = 130 ] && exit 130
+case $status in
+  0) ;;
+  130) exit 130 ;;
+  2) exit 2 ;; # wrong options, told by the script
+  *) die "training failed; what went wrong stands above" ;;
+esac
 
-say "What next"
-cat <<TEXT
+# With --json standard output is for the script's last line.
+[[ " $* " == *" --json "* ]] || cat <<TEXT
+
+What next:
   build/perilune draw                                draw a digit with the mouse, see it recognised
   build/perilune scripts/predict.lua IMAGE.png       recognise a photo or scan of a digit
   build/perilune scripts/evaluate.lua                how well the net does, digit by digit
