@@ -36,6 +36,7 @@ end
 describe("1,000 epochs of a tiny net", function()
   for name, train in pairs { ["net:fit"] = tiny.fit, ["a loop by hand"] = tiny.by_hand } do
     describe("by " .. name, function()
+      train(2, function() end) -- what is made once and kept, an op's signature for one, is made now
       local before = live()
       local result, first, last = watched(train)
 
@@ -53,7 +54,8 @@ describe("1,000 epochs of a tiny net", function()
       end)
 
       it("give everything back in the end", function()
-        result, train = nil, nil -- luacheck: ignore
+        assert.is_truthy(result) -- the history of the one, the last loss of the other
+        result = nil
         assert.is_true(live() <= before, ("%d bytes before, %d after"):format(before, live()))
       end)
     end)
