@@ -34,7 +34,7 @@ sed -i "s#SUPPORT#\"$here/../lua/support\"#; s#WORK#\"$work\"#g" "$work/run.lua"
 
 status=0
 for isa in reference avx2; do
-  if ! PERILUNE_ISA=$isa "$build/perilune" -e 'require "perilune"' >/dev/null 2>&1; then
+  if ! PERILUNE_ISA=$isa "$build/perilune" -e 'os.exit(require("perilune").isa() == os.getenv "PERILUNE_ISA")'; then
     echo "no $isa on this processor"
     continue
   fi
