@@ -25,7 +25,7 @@ static int fail_names(reading *r, const char *format, const char *name) {
     luaL_addstring(&b, r->s->param[k].name);
   }
   for (int k = 0; r->also && r->also[k]; k++) {
-    luaL_addstring(&b, ", ");
+    if (k || r->s->count) luaL_addstring(&b, ", ");
     luaL_addstring(&b, r->also[k]);
   }
   luaL_pushresult(&b);
@@ -150,8 +150,13 @@ static void find_arguments(reading *r, int first) {
 static int fail_kind(reading *r, const peri_param *p, int index) {
   const char *got = luaL_typename(r->L, index);
   const char *wanted = p->kind == PERI_K_CHOICE ? p->choices : peri_kind_name(p->kind);
+  int type = lua_type(r->L, index);
+  if (type != LUA_TNUMBER && type != LUA_TSTRING && type != LUA_TBOOLEAN) { /* the text of a tensor or table says no more */
+    return peri_lua_error(r->L, "%s: argument '%s' wants %s, got %s", r->what, p->name, wanted,
+                          peri_lua_test_tensor(r->L, index) ? "a tensor" : got);
+  }
   return peri_lua_error(r->L, "%s: argument '%s' wants %s, got %s (%s)", r->what, p->name, wanted, got,
-                    luaL_tolstring(r->L, index, NULL));
+                        luaL_tolstring(r->L, index, NULL));
 }
 
 static int64_t integer_at(reading *r, const peri_param *p, int index) {

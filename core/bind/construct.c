@@ -25,6 +25,7 @@ static peri_dtype dtype_at(lua_State *L, int index) {
 static options take_options(lua_State *L, const char *what, peri_dtype fallback) {
   options o = {.dtype = fallback};
   int top = lua_gettop(L);
+  if (top == 0) peri_lua_error(L, "%s: wants sizes or numbers, got nothing", what);
   if (lua_type(L, top) == LUA_TSTRING) {
     o.dtype = dtype_at(L, top);
     lua_settop(L, top - 1);
@@ -108,7 +109,8 @@ static int l_arange(lua_State *L) {
   bool one = lua_gettop(L) == 1;
   double start = one ? 1 : luaL_checknumber(L, 1), stop = luaL_checknumber(L, one ? 1 : 2);
   double step = luaL_optnumber(L, 3, 1);
-  luaL_argcheck(L, step != 0 && isfinite(step) && isfinite(start) && isfinite(stop), 3, "arange: wants finite numbers and a step that is not 0");
+  if (!(step != 0 && isfinite(step) && isfinite(start) && isfinite(stop)))
+    peri_lua_error(L, "arange: wants finite numbers and a step that is not 0");
   double count = floor((stop - start) / step * (1 + 1e-15) + 1e-12) + 1;
   luaL_argcheck(L, count < 1e15, 2, "arange: too many numbers");
   return counted(L, o, start, step, count > 0 ? (int64_t)count : 0);

@@ -22,7 +22,7 @@ peri_tensor *peri_lua_test_tensor(lua_State *L, int index) {
 
 peri_tensor *peri_lua_tensor(lua_State *L, int index) {
   peri_tensor **box = luaL_checkudata(L, index, PERI_LUA_TENSOR);
-  if (!*box) luaL_argerror(L, index, "the tensor has been freed");
+  if (!*box) peri_lua_error(L, "the tensor has been freed: its <close> block has ended, or t:free() was called");
   return *box;
 }
 

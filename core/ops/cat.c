@@ -56,7 +56,7 @@ static int backward(peri_call *c, peri_tensor *const *grad_out, peri_tensor **gr
 }
 
 const peri_op peri_op_cat = {.name = "cat",
-                             .signature = "tensors: tensors, axis: axis = 1",
+                             .signature = "tensors: tensors, axis/dim: axis = 1",
                              .doc = "Joins tensors along an axis; their other sizes must agree.",
                              .example = "{randn(2, 3), randn(1, 3)}; {randn(2, 1), randn(2, 2), randn(2, 1)}, 2",
                              .forward = forward,

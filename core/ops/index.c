@@ -71,7 +71,7 @@ static int index_select_backward(peri_call *c, peri_tensor *const *grad_out, per
 
 const peri_op peri_op_index_select = {
     .name = "index_select",
-    .signature = "x: tensor, axis: axis, index: tensor",
+    .signature = "x: tensor, axis/dim: axis, index: tensor",
     .doc = "The places of one axis named by int64 positions (from 1, negative from the end), which may repeat; the axis "
            "is replaced by the axes of `index`.",
     .example = "randn(4, 2), 1, tensor({3, 1, 3}, 'int64'); randn(2, 3), -1, tensor({{1, -1}, {2, 2}}, 'int64')",
@@ -177,7 +177,7 @@ static int gather_backward(peri_call *c, peri_tensor *const *grad_out, peri_tens
 }
 const peri_op peri_op_gather = {
     .name = "gather",
-    .signature = "x: tensor, axis: axis, index: tensor",
+    .signature = "x: tensor, axis/dim: axis, index: tensor",
     .doc = "y[i][j] = x[index[i][j]][j] for axis 1, and so on: `index` (int64 positions from 1) has the result's shape.",
     .example = "randn(3, 2), 1, tensor({{1, 3}, {2, 2}}, 'int64'); randn(2, 4), 2, tensor({{1, 4, -1}}, 'int64')",
     .forward = gather_forward,
@@ -216,7 +216,7 @@ static int scatter_backward(peri_call *c, peri_tensor *const *grad_out, peri_ten
 }
 const peri_op peri_op_scatter = {
     .name = "scatter",
-    .signature = "x: tensor, axis: axis, index: tensor, values: tensor",
+    .signature = "x: tensor, axis/dim: axis, index: tensor, values: tensor",
     .doc = "A copy of x with values[i][j] at [index[i][j]][j] for axis 1, and so on; of values for one place the last counts.",
     .example = "randn(3, 2), 1, tensor({{1, 3}, {1, 2}}, 'int64'), randn(2, 2); randn(2, 4), 2, tensor({{1, 4, 1}}, 'int64'), randn(1, 1)",
     .forward = scatter_forward,
@@ -238,7 +238,7 @@ static int scatter_add_backward(peri_call *c, peri_tensor *const *grad_out, peri
 }
 const peri_op peri_op_scatter_add = {
     .name = "scatter_add",
-    .signature = "x: tensor, axis: axis, index: tensor, values: tensor",
+    .signature = "x: tensor, axis/dim: axis, index: tensor, values: tensor",
     .doc = "A copy of x with values[i][j] added at [index[i][j]][j] for axis 1, and so on; positions may repeat.",
     .example = "randn(3, 2), 1, tensor({{1, 3}, {1, 2}}, 'int64'), randn(2, 2); randn(2, 4), 2, tensor({{1, 4, -1}}, 'int64'), randn(1, 1)",
     .forward = scatter_add_forward,

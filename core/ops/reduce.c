@@ -3,7 +3,7 @@
 
 #include "ops/ops.h"
 
-#define REDUCE_SIGNATURE "x: tensor, axis: axes?, keepdims: bool = false"
+#define REDUCE_SIGNATURE "x: tensor, axis/dim: axes?, keepdims/keepdim: bool = false"
 
 static unsigned reduced_axes(const peri_call *c) {
   if (!c->arg[1].given) return (1U << c->arg[0].tensor->ndim) - 1;
@@ -330,13 +330,13 @@ static int arg_forward(peri_call *c, peri_reduce f) {
 static int argmax_forward(peri_call *c) { return arg_forward(c, PERI_MAX); }
 static int argmin_forward(peri_call *c) { return arg_forward(c, PERI_MIN); }
 const peri_op peri_op_argmax = {.name = "argmax",
-                                .signature = "x: tensor, axis: axis?, keepdims: bool = false",
+                                .signature = "x: tensor, axis/dim: axis?, keepdims/keepdim: bool = false",
                                 .doc = "The position (int64, from 1) of the largest element along an axis, or in the flattened "
                                        "tensor; the first of equals. For class labels that start at 0 subtract 1.",
                                 .example = "randn(2, 3), 2",
                                 .forward = argmax_forward};
 const peri_op peri_op_argmin = {.name = "argmin",
-                                .signature = "x: tensor, axis: axis?, keepdims: bool = false",
+                                .signature = "x: tensor, axis/dim: axis?, keepdims/keepdim: bool = false",
                                 .doc = "The position (int64, from 1) of the smallest element along an axis, or in the flattened tensor.",
                                 .example = "randn(2, 3), 2",
                                 .forward = argmin_forward};
@@ -371,7 +371,7 @@ static int cumsum_backward(peri_call *c, peri_tensor *const *grad_out, peri_tens
   return status < 0 ? status : PERI_OK;
 }
 const peri_op peri_op_cumsum = {.name = "cumsum",
-                                .signature = "x: tensor, axis: axis = 1",
+                                .signature = "x: tensor, axis/dim: axis = 1",
                                 .doc = "The running sum along an axis.",
                                 .example = "randn(4); randn(2, 3, 2), 2",
                                 .forward = cumsum_forward,

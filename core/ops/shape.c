@@ -34,7 +34,7 @@ static int flatten_forward(peri_call *c) {
   return peri_tensor_reshape(&c->out[0], x, (int)first + 1, shape);
 }
 const peri_op peri_op_flatten = {.name = "flatten",
-                                 .signature = "x: tensor, axis: axis = 1",
+                                 .signature = "x: tensor, axis/dim: axis = 1",
                                  .doc = "Joins the axes from `axis` to the last into one.",
                                  .example = "randn(2, 3, 2), 2; randn(2, 3)",
                                  .forward = flatten_forward,
@@ -61,7 +61,7 @@ static int squeeze_forward(peri_call *c) {
   return peri_tensor_reshape(&c->out[0], x, kept, shape);
 }
 const peri_op peri_op_squeeze = {.name = "squeeze",
-                                 .signature = "x: tensor, axis: axes?",
+                                 .signature = "x: tensor, axis/dim: axes?",
                                  .doc = "Drops the named axes, which must have size 1, or all axes of size 1.",
                                  .example = "randn(2, 1, 3), 2; randn(1, 2, 1)",
                                  .forward = squeeze_forward,
@@ -76,7 +76,7 @@ static int unsqueeze_forward(peri_call *c) {
   return peri_tensor_reshape(&c->out[0], x, x->ndim + 1, shape);
 }
 const peri_op peri_op_unsqueeze = {.name = "unsqueeze",
-                                   .signature = "x: tensor, axis: axis",
+                                   .signature = "x: tensor, axis/dim: axis",
                                    .doc = "Adds an axis of size 1 so that it becomes axis `axis` of the result.",
                                    .example = "randn(2, 3), 1; randn(2, 3), -1",
                                    .forward = unsqueeze_forward,
@@ -179,7 +179,7 @@ static int slice_backward(peri_call *c, peri_tensor *const *grad_out, peri_tenso
 }
 const peri_op peri_op_slice = {
     .name = "slice",
-    .signature = "x: tensor, axis: axis, start: int, length: int, step: int = 1",
+    .signature = "x: tensor, axis/dim: axis, start: int, length: int, step: int = 1",
     .doc = "`length` places of one axis from place `start` (1 is the first, -1 the last) on, every `step`-th. A view.",
     .example = "randn(5, 2), 1, 2, 3; randn(3, 6), 2, -1, 3, -2",
     .forward = slice_forward,
@@ -193,7 +193,7 @@ static int select_backward(peri_call *c, peri_tensor *const *grad_out, peri_tens
   return scatter_view(c, grad_out[0], grad_in, select_of);
 }
 const peri_op peri_op_select = {.name = "select",
-                                .signature = "x: tensor, axis: axis, index: int",
+                                .signature = "x: tensor, axis/dim: axis, index: int",
                                 .doc = "One place of an axis (1 is the first, -1 the last), which is dropped. A view.",
                                 .example = "randn(5, 2), 1, 2; randn(3, 6), 2, -1",
                                 .forward = select_forward,

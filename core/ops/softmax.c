@@ -69,7 +69,7 @@ static int log_softmax_backward(peri_call *c, peri_tensor *const *grad_out, peri
 }
 
 const peri_op peri_op_softmax = {.name = "softmax",
-                                 .signature = "x: tensor, axis: axis = -1",
+                                 .signature = "x: tensor, axis/dim: axis = -1",
                                  .doc = "e to the power x, scaled so that the sum along the axis is 1.",
                                  .example = "randn(2, 5); randn(3, 4, 2), 2",
                                  .forward = softmax_forward,
@@ -78,7 +78,7 @@ const peri_op peri_op_softmax = {.name = "softmax",
                                  .keep_outs = 1,
                                  .flags = PERI_OP_ORIGIN};
 const peri_op peri_op_log_softmax = {.name = "log_softmax",
-                                     .signature = "x: tensor, axis: axis = -1",
+                                     .signature = "x: tensor, axis/dim: axis = -1",
                                      .doc = "The logarithm of softmax(x), exact where softmax would round to 0.",
                                      .example = "randn(2, 5); randn(3, 4, 2), 2",
                                      .forward = log_softmax_forward,

@@ -224,7 +224,7 @@ static int sort_forward(peri_call *c) {
 }
 const peri_op peri_op_sort = {
     .name = "sort",
-    .signature = "x: tensor, axis: axis = -1, descending: bool = false",
+    .signature = "x: tensor, axis/dim: axis = -1, descending: bool = false",
     .doc = "The elements in order along an axis, and the position (int64, from 1) that each came from. Equal elements "
            "keep their order; NaN comes last either way.",
     .example = "randn(5); randn(3, 4, 2), 2, true",
@@ -242,7 +242,7 @@ static int argsort_forward(peri_call *c) {
 }
 const peri_op peri_op_argsort = {
     .name = "argsort",
-    .signature = "x: tensor, axis: axis = -1, descending: bool = false",
+    .signature = "x: tensor, axis/dim: axis = -1, descending: bool = false",
     .doc = "The positions (int64, from 1) that put an axis in order: the second result of sort.",
     .example = "randn(2, 3)",
     .forward = argsort_forward};
@@ -259,7 +259,7 @@ static int topk_forward(peri_call *c) {
 }
 const peri_op peri_op_topk = {
     .name = "topk",
-    .signature = "x: tensor, k: int, axis: axis = -1, largest: bool = true, sorted: bool = true",
+    .signature = "x: tensor, k: int, axis/dim: axis = -1, largest: bool = true, sorted: bool = true",
     .doc = "The k largest (or smallest) elements along an axis, in order, and their positions (int64, from 1). NaN is "
            "chosen last. They are always sorted; the argument is there for those who know PyTorch's.",
     .example = "randn(6), 2; randn(3, 4, 2), 3, 2, false",

@@ -9,7 +9,11 @@ local peri = setmetatable({}, { __name = "perilune" })
 
 -- What only the library's own modules need stays in perilune.core.
 local inner = { tensor_methods = true, layer_methods = true, layer_metatable = true, layer = true, origin = true,
-  set_grad_enabled = true }
+  set_grad_enabled = true, csv_read = true, idx_read = true, describe = true, gather_rows = true, take_rows = true,
+  onehot_rows = true, row_moments = true, initialise = true, interrupt_clear = true, interrupted = true,
+  isatty = true, layer_types = true, memory_fail_at = true, ops = true, optimizer = true, permutation = true,
+  signal_interrupt = true, terminal_size = true,
+  raw_terminal = true, raw_terminal_end = true, raw_terminal_read = true, raw_terminal_write = true }
 for name, value in pairs(core) do
   if not inner[name] then peri[name] = value end
 end
@@ -40,6 +44,10 @@ end
 -- @param ... its arguments
 -- @return what f returns
 function peri.no_grad(f, ...)
+  local meta = getmetatable(f)
+  if type(f) ~= "function" and not (type(meta) == "table" and meta.__call) then
+    error(("no_grad: wants a function (and its arguments), got %s"):format(f == nil and "nil" or "a " .. type(f)), 2)
+  end
   return restore(core.set_grad_enabled(false), pcall(f, ...))
 end
 

@@ -15,6 +15,7 @@ local summary = require "perilune.nn.summary"
 
 local nn = {}
 local methods, metatable = core.layer_methods, core.layer_metatable
+local tensor_metatable = getmetatable(core.zeros(1))
 
 --- @field losses the losses: perilune.nn.losses
 nn.losses = require "perilune.nn.losses"
@@ -66,6 +67,13 @@ for _, info in ipairs(core.layer_types()) do
   end
 end
 
+-- Keras' names of the same layers.
+for keras, ours in pairs { MaxPooling2D = "MaxPool2D", AveragePooling2D = "AveragePool2D",
+  GlobalAveragePooling2D = "GlobalAveragePool2D", BatchNormalization = "BatchNorm",
+  LayerNormalization = "LayerNorm" } do
+  nn[keras] = nn[ours]
+end
+
 --- The layers inside a container, in order; an empty list for others.
 function methods:children()
   local list = {}
@@ -84,6 +92,9 @@ end
 -- @param dtype "float32" (default) or "float64"
 -- @return the layer
 function methods:build(shape, dtype)
+  if type(shape) ~= "table" then
+    error(("net:build: wants the shape of one sample in a list, such as { 28, 28, 1 }, got %s"):format(tostring(shape)), 2)
+  end
   if self:in_c() then
     self:build_c(shape, dtype)
   else
@@ -97,6 +108,12 @@ end
 -- @param options training (default false): dropout drops, batch-norm uses the batch's moments
 -- @return the result
 function methods:forward(x, options)
+  if getmetatable(x) ~= tensor_metatable then
+    error(("net(x): x wants a tensor whose first axis counts the samples, got %s"):format(
+      x == nil and "nil" or "a " .. type(x)), 2)
+  elseif options ~= nil and type(options) ~= "table" then
+    error(("net(x, options): options are a table such as { training = true }, got %s"):format(tostring(options)), 2)
+  end
   local training = options ~= nil and options.training or false
   if self:in_c() then return self:forward_c(x, training) end
   return lua_layers.forward(self, x, training)

@@ -36,8 +36,10 @@ function train.habits(net) return habits[net] or {} end
 function train.set_habits(net, given) habits[net] = { loss = given.loss, metrics = given.metrics } end
 
 local fit_options = {
-  { "validation", "any" }, { "epochs", "integer", 1 }, { "batch", "integer", 32 }, { "loss", "any", args.required },
-  { "metrics", "table|string" }, { "optimizer", "any" }, { "class_weights", "table" }, { "sample_weights", "any" },
+  { "validation", "any", nil, "validation_split|validation_data" }, { "epochs", "integer", 1 },
+  { "batch", "integer", 32, "batch_size" }, { "loss", "any", args.required }, { "metrics", "table|string" },
+  { "optimizer", "any" }, { "class_weights", "table", nil, "class_weight" },
+  { "sample_weights", "any", nil, "sample_weight" },
   { "shuffle", "boolean", true }, { "callbacks", "table" }, { "verbose", "integer", 1 }, { "seed", "integer" },
   { "initial_epoch", "integer", 0 }, { "checkpoint", "string|table" }, { "resume", "boolean|string" },
   { "progress", "any" }, { "output", "any" },
@@ -59,9 +61,20 @@ local function split(dataset, a)
       error("net:fit: with sample_weights give the validation data as a set of its own: a fraction would leave open "
         .. "which weights belong to the rest", 0)
     end
+    local held = math.floor(data.count * validation + 0.5)
+    if held < 1 or held >= data.count then
+      error(("net:fit: validation = %s of %d samples leaves nothing to %s"):format(validation, data.count,
+        held < 1 and "validate on" or "learn from"), 0)
+    end
     return data:split(validation)
   end
   return data, validation and feed.of("net:fit, validation", validation)
+end
+
+-- net:fit(x, y, options), as Keras has it, is net:fit({ x, y }, options).
+local function paired(dataset, options, more)
+  if type(dataset) == "userdata" and type(options) == "userdata" then return { dataset, options }, more end
+  return dataset, options
 end
 
 -- { path =, every = } from what was given as checkpoint.
@@ -84,8 +97,8 @@ end
 
 --- Trains a net.
 -- @param net     the net
--- @param dataset a data set (perilune.data), or { x, y }
--- @param options a table:
+-- @param dataset a data set (perilune.data), or { x, y }; net:fit(x, y, options) also goes
+-- @param options a table (Keras' names batch_size, validation_split, class_weight and the like go too):
 --   validation (a data set, or the fraction of the data to hold back), epochs (1), batch (32),
 --   loss (a name, a function (prediction, target), or a loss), metrics (names, functions, metrics),
 --   optimizer (an optimiser or a name; Adam), class_weights ({ [label] = weight }), sample_weights (one a sample),
@@ -93,7 +106,8 @@ end
 --   checkpoint (a path, or { path, every = batches }), resume (true, or a path), progress (an object in place of
 --   the bar), output (a file; io.stderr)
 -- @return a history; its field `interrupted` is true where Ctrl-C ended the run
-function train.fit(net, dataset, options)
+function train.fit(net, dataset, options, more)
+  dataset, options = paired(dataset, options, more)
   local a = args.named("net:fit", options, fit_options)
   at_least("net:fit", "epochs", a.epochs, 0)
   at_least("net:fit", "batch", a.batch, 1)
@@ -129,14 +143,16 @@ end
 -- @param options { batch = 256, loss =, metrics = }; loss and metrics are by default those of the last fit, and
 --   metrics { "accuracy" } where there was none
 -- @return { loss =, accuracy =, ... }, which prints itself
-function train.evaluate(net, dataset, options)
-  local a = args.named("net:evaluate", options, { { "batch", "integer", 256 }, { "loss", "any" },
+function train.evaluate(net, dataset, options, more)
+  dataset, options = paired(dataset, options, more)
+  local a = args.named("net:evaluate", options, { { "batch", "integer", 256, "batch_size" }, { "loss", "any" },
     { "metrics", "table|string" } })
+  local data = feed.of("net:evaluate", dataset)
   at_least("net:evaluate", "batch", a.batch, 1)
   local habit = train.habits(net)
   local loss = a.loss or habit.loss
   local list = metrics.of(a.metrics or habit.metrics or { "accuracy" }, dataset.classes)
-  return evaluation.run(net, feed.of("net:evaluate", dataset), a.batch, loss and losses.of(loss), list)
+  return evaluation.run(net, data, a.batch, loss and losses.of(loss), list)
 end
 
 --- What a net says of every sample.
@@ -144,7 +160,7 @@ end
 -- @param options { batch = 256 }
 -- @return a tensor, one row a sample
 function train.predict(net, x, options)
-  local a = args.named("net:predict", options, { { "batch", "integer", 256 } })
+  local a = args.named("net:predict", options, { { "batch", "integer", 256, "batch_size" } })
   at_least("net:predict", "batch", a.batch, 1)
   if type(x) ~= "userdata" then x = feed.of("net:predict", x) end
   return evaluation.predict(net, x, a.batch)

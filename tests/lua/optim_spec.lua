@@ -124,7 +124,7 @@ describe("an optimiser's errors", function()
     assert.matches("optim.Adam: epsilon must be 0 or more", of("Adam", { epsilon = -1 }))
     assert.matches("number of 0 or more", of("Adam", { lr = -1 }))
     assert.matches("learning rate: a number, a function", of("Adam", { lr = "fast" }))
-    assert.matches("'parameters' wants table, got tensor", of("Adam", { leaf { 1 } }))
+    assert.matches("'parameters' wants table, got a tensor", of("Adam", { leaf { 1 } }))
     assert.matches("list of tensors is empty", of("Adam", { {} }))
     assert.matches("item 2 of the list wants a tensor, got number", of("Adam", { { leaf { 1 }, 3 } }))
     assert.matches("item 1 of the list: wants float32 or float64",

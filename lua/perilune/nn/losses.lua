@@ -79,6 +79,11 @@ local function crossentropy(name, prediction, target, o)
   return -((target * (1 - smoothing) + smoothing / classes) * log_p):sum(-1)
 end
 
+--- -log of the probability of the right class. Labels are whole numbers from 0, one a sample.
+-- @param prediction probabilities (n, classes), or logits with from_logits = true; a net that ends in softmax is
+--   differentiated through the logits
+-- @param target     labels (n)
+-- @param options    from_logits (false), sample_weight, reduction ("mean", "sum", "none")
 define("sparse_categorical_crossentropy", { { "from_logits", "boolean", false } }, function(prediction, target, o, name)
   if target.ndim == prediction.ndim then
     if target.shape[target.ndim] ~= 1 then
@@ -94,6 +99,10 @@ define("sparse_categorical_crossentropy", { { "from_logits", "boolean", false } 
   return crossentropy(name, prediction, target:to "int64", o)
 end)
 
+--- -sum of target times log of the probability. Targets are one-hot rows or probabilities.
+-- @param prediction probabilities (n, classes), or logits with from_logits = true
+-- @param target     rows (n, classes)
+-- @param options    from_logits (false), label_smoothing (0), sample_weight, reduction ("mean", "sum", "none")
 define("categorical_crossentropy", { { "from_logits", "boolean", false }, { "label_smoothing", "number", 0 } },
   function(prediction, target, o, name)
     if shape_text(target) ~= shape_text(prediction) then
@@ -103,6 +112,10 @@ define("categorical_crossentropy", { { "from_logits", "boolean", false }, { "lab
     return crossentropy(name, prediction, target:to(prediction.dtype), o)
   end)
 
+--- -(t log p + (1 - t) log(1 - p)), averaged over the last axis.
+-- @param prediction probabilities, or logits with from_logits = true
+-- @param target     0 and 1, of the prediction's shape
+-- @param options    from_logits (false), label_smoothing (0), sample_weight, reduction ("mean", "sum", "none")
 define("binary_crossentropy", { { "from_logits", "boolean", false }, { "label_smoothing", "number", 0 } },
   function(prediction, target, o, name)
     target = want_same_shape(name, prediction, target)
@@ -114,14 +127,23 @@ define("binary_crossentropy", { { "from_logits", "boolean", false }, { "label_sm
     return mean_last(-(target * p:log() + (1 - target) * (1 - p):log()))
   end)
 
+--- The mean of the squared differences.
+-- @param prediction a tensor
+-- @param target     of the prediction's shape
+-- @param options    sample_weight, reduction ("mean", "sum", "none")
 define("mean_squared_error", {}, function(prediction, target, _, name)
   return mean_last((prediction - want_same_shape(name, prediction, target)):square())
 end)
 
+--- The mean of the absolute differences.
+-- @param prediction a tensor
+-- @param target     of the prediction's shape
+-- @param options    sample_weight, reduction ("mean", "sum", "none")
 define("mean_absolute_error", {}, function(prediction, target, _, name)
   return mean_last((prediction - want_same_shape(name, prediction, target)):abs())
 end)
 
+--- Squares of small differences, absolute values of large ones (beyond the option delta, 1):
 -- 0.5 e^2 where |e| <= delta, else delta |e| - 0.5 delta^2 (Huber 1964): with a = min(|e|, delta), a (|e| - a / 2).
 define("huber", { { "delta", "number", 1 } }, function(prediction, target, o, name)
   local e = (prediction - want_same_shape(name, prediction, target)):abs()
@@ -129,6 +151,7 @@ define("huber", { { "delta", "number", 1 } }, function(prediction, target, o, na
   return mean_last(a * (e - a * 0.5))
 end)
 
+--- The divergence of Kullback and Leibler:
 -- sum of t log(t / p) over the last axis, both kept off 0.
 define("kl_divergence", {}, function(prediction, target, _, name)
   local t = want_same_shape(name, prediction, target):clamp_min(EPSILON):clamp_max(1)

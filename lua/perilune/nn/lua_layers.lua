@@ -24,10 +24,16 @@ function lua_layers.wrap(object, options)
   return layer
 end
 
+-- What the person's code makes of x: a tensor, or an error.
 local function run_object(layer, x, training)
   local object, options = layer:attached().object, { training = training }
-  if type(object) == "table" and type(object.forward) == "function" then return object:forward(x, options) end
-  return object(x, options)
+  local y
+  if type(object) == "table" and type(object.forward) == "function" then y = object:forward(x, options)
+  else y = object(x, options) end
+  if getmetatable(y) ~= getmetatable(x) then
+    error(("a layer written in Lua must give a tensor, it gave %s"):format(y == nil and "nil" or "a " .. type(y)), 0)
+  end
+  return y
 end
 
 --- The weights of a layer in Lua: what its parameters() gives, a list or a table by name.
@@ -85,11 +91,7 @@ function lua_layers.forward(layer, x, training)
     lua_layers.build(layer, shape, x.dtype:find "float" and x.dtype or nil)
   end
   if layer.type == "Lua" then
-    local y = run_object(layer, x, training)
-    if type(y) ~= "userdata" then
-      error(("a layer written in Lua must give a tensor, not a %s"):format(type(y)), 0)
-    end
-    return y
+    return run_object(layer, x, training)
   elseif layer.type == "Concat" then
     local branches = {}
     for i = 1, #layer do branches[i] = guarded(i, layer[i], layer[i].forward, layer[i], x, { training = training }) end

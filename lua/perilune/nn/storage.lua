@@ -232,7 +232,7 @@ end
 local formats = { { ending = ".h5", module = "perilune.keras" }, { ending = ".hdf5", module = "perilune.keras" } }
 
 local function format_of(path)
-  if type(path) ~= "string" then error(("a path is a string, not a %s"):format(type(path)), 3) end
+  if type(path) ~= "string" then error(('a path is wanted, such as "net.h5", got %s'):format(type(path)), 3) end
   for _, row in ipairs(formats) do
     if path:lower():sub(-#row.ending) == row.ending then return require(row.module) end
   end

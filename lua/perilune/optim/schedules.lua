@@ -310,7 +310,7 @@ function Coroutine:rate(progress, step, epoch)
   if rate ~= nil then
     self.last = rate
   elseif self.last == nil then
-    error "learning rate's coroutine ended without yielding a rate"
+    error("learning rate's coroutine ended without yielding a rate", 0)
   end
   self.past[#self.past + 1] = { progress, step, epoch }
   return self.last
@@ -326,7 +326,7 @@ end
 
 local function checked(inner, value)
   if type(value) ~= "number" or value ~= value or value < 0 or value == math.huge then
-    error(("learning rate (%s): a number of 0 or more is wanted, got %s"):format(tostring(inner), tostring(value)))
+    error(("learning rate (%s): a number of 0 or more is wanted, got %s"):format(tostring(inner), tostring(value)), 0)
   end
   return value
 end

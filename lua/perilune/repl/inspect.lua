@@ -5,6 +5,7 @@
 -- @module perilune.repl.inspect
 local members = require "perilune.repl.members"
 local lexer = require "perilune.repl.lexer"
+local reference = require "perilune.repl.reference"
 
 local inspect = {}
 
@@ -44,22 +45,24 @@ end
 
 -- --- names of values ---
 
--- The name under which a loaded module of the standard library or of ours holds a value: "nn.Conv2D".
-local function name_of(value)
-  local best
+-- The names under which loaded modules of the standard library or ours hold a value, shortest first: "nn.Conv2D".
+local function names_of(value)
+  local names = {}
   for module, held in pairs(package.loaded) do
     if type(held) == "table" and type(module) == "string" then
       for key, candidate in next, held do
         if rawequal(candidate, value) and type(key) == "string" then
-          local name = (module == "_G" or module == "perilune" or module == "perilune.core") and key
+          names[#names + 1] = (module == "_G" or module == "perilune" or module == "perilune.core") and key
             or module:gsub("^perilune%.", "") .. "." .. key
-          if not best or #name < #best or (#name == #best and name < best) then best = name end
         end
       end
     end
   end
-  return best
+  table.sort(names, function(a, b) return #a < #b or (#a == #b and a < b) end)
+  return names
 end
+
+local function name_of(value) return names_of(value)[1] end
 
 -- --- comments above Lua functions ---
 
@@ -89,7 +92,38 @@ local function comment_above(lines, at)
   local comment = {}
   for i = first, at - 1 do comment[#comment + 1] = lines[i]:gsub("^%s*%-%-%-?%s?", "") end
   while comment[1] == "" do table.remove(comment, 1) end
-  return comment
+  return comment, first
+end
+
+-- The comment of three dashes above the paragraph in which line `at` stands: one for several short functions.
+local function comment_of_paragraph(lines, at)
+  while at > 1 and lines[at - 1]:find "%S" do
+    if lines[at - 1]:find "^%s*%-%-" then
+      local comment, first = comment_above(lines, at)
+      return lines[first]:find "^%s*%-%-%-" and comment or {}
+    end
+    at = at - 1
+  end
+  return {}
+end
+
+-- The comment (of three dashes) above the line that puts a function under its name, for one that another function
+-- made: `plot.lines = shortcut "lines"`, `define("mean_squared_error", ...)`.
+local function comment_by_name(lines, names)
+  for _, name in ipairs(names) do
+    local last = name:match("[^.]+$"):gsub("%p", "%%%0")
+    for at = 2, #lines do
+      local here = lines[at]
+      if here:find("^%s*[%w_.]+[.]" .. last .. "%s*=") or here:find("^%s*[%w_.]+%s*%(?%s*\"" .. last .. "\"") then
+        local kept = {}
+        for _, line in ipairs(comment_of_paragraph(lines, at)) do
+          if not line:find("^@function") then kept[#kept + 1] = line end
+        end
+        if #kept > 0 then return kept end
+      end
+    end
+  end
+  return {}
 end
 
 local function parameters(f)
@@ -108,9 +142,12 @@ function inspect.lua_function(f, session)
   local lines = source_lines(info, session)
   local written = lines and lines[info.linedefined]
   local name = written and (written:match("function%s+([%w_.:]+)%s*%(") or written:match("([%w_.]+)%s*=%s*function"))
+  local comment = written and comment_above(lines, info.linedefined) or {}
+  if #comment == 0 and lines then comment = comment_by_name(lines, names_of(f)) end
+  if #comment == 0 and lines then comment = comment_of_paragraph(lines, info.linedefined) end
   return {
-    signature = ("%s(%s)"):format(name or name_of(f) or "function", parameters(f)),
-    comment = written and comment_above(lines, info.linedefined) or {},
+    signature = ("%s(%s)"):format(name_of(f) or name or "function", parameters(f)),
+    comment = comment,
     place = ("%s:%d"):format(info.short_src, info.linedefined),
   }
 end
@@ -121,14 +158,33 @@ local function tidy(line)
   return (line:gsub("^@usage%s*", "Example: "))
 end
 
+-- The descriptor of an op or layer, or the reference's row, by any of a function's names.
+local function described(f)
+  local names = names_of(f)
+  local methods = package.loaded["perilune.core"]
+  for _, held in ipairs { methods and methods.tensor_methods, methods and methods.layer_methods } do
+    for key, value in pairs(held) do
+      if rawequal(value, f) then names[#names + 1] = key end
+    end
+  end
+  for _, name in ipairs(names) do
+    local last = name:match("[^.]+$")
+    local d, row = descriptor(last), reference[last]
+    if d then return descriptor_text(d) end
+    if row then return table.concat(row, "\n\n") end
+  end
+  return nil, names[1]
+end
+
 local function function_text(f, session)
   if debug.getinfo(f, "S").what == "C" then
-    local name = name_of(f)
-    local d = name and (descriptor(name) or descriptor(name:match("[^.]+$")))
-    if d then return descriptor_text(d) end
+    local text, name = described(f)
+    if text then return text end
     return name and ("%s(...)\n\nA function in C."):format(name) or "A function in C without a description."
   end
   local known = inspect.lua_function(f, session)
+  local text = #known.comment == 0 and described(f)
+  if text then return text end
   local parts = { known.signature }
   if #known.comment > 0 then
     local lines = {}

@@ -234,12 +234,29 @@ end
 
 -- --- running them -----------------------------------------------------------------------------------------------
 
+-- A misspelt point would never be called.
+local function check_points(i, callback)
+  if type(callback) ~= "table" then return end
+  for name in pairs(callback) do
+    if type(name) == "string" and name:find "^on_" and not table.concat(points, " "):find(name, 1, true) then
+      error(("net:fit: callback %d has '%s', which is never called; there are %s"):format(i, name,
+        table.concat(points, ", ")), 0)
+    end
+  end
+end
+
 local List = {}
 List.__index = List
 
 --- A list of callbacks from what was given to fit: checked, each with a name for messages.
 function callbacks.list(given)
   local list = {}
+  for key in pairs(given or {}) do
+    if math.type(key) ~= "integer" then
+      error(("net:fit: callbacks wants a list { a, b }, got a table with a field '%s'; put one more pair of braces around "
+        .. "a single callback"):format(key), 0)
+    end
+  end
   for i, callback in ipairs(given or {}) do
     if type(callback) == "function" then callback = callbacks.lambda { on_epoch_end = callback } end
     local usable = type(callback) == "table" or type(callback) == "userdata"
@@ -247,6 +264,7 @@ function callbacks.list(given)
       error(("net:fit: callback %d: a table with on_epoch_end and the like, or a function, is wanted; got a %s"):format(
         i, type(callback)), 0)
     end
+    check_points(i, callback)
     list[i] = { callback = callback, name = ("callback %d (%s)"):format(i, tostring(callback.name or "yours")) }
   end
   return setmetatable(list, List)
@@ -261,8 +279,8 @@ function List:call(point, ...)
     local method = entry.callback[point]
     if method then
       local ok, answer = xpcall(method, function(reason)
-        if type(reason) == "string" then return debug.traceback(reason, 2) end
-        return reason
+        if type(reason) ~= "string" then return reason end
+        return (debug.traceback(reason, 2):gsub("\n%s*%[C%]: in function 'xpcall'.*", "")) -- what follows is ours
       end, entry.callback, ...)
       if not ok then
         if type(answer) == "string" then answer = ("%s, %s: %s"):format(entry.name, point, answer) end

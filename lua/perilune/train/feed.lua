@@ -15,9 +15,15 @@ local function is_tensor(value) return type(value) == "userdata" and value.shape
 function feed.of(where, source)
   local kind = type(source)
   if kind == "table" and is_tensor(source[1]) and is_tensor(source[2]) and not source.batches then
+    local x, y = source[1].shape, source[2].shape
+    if x[1] ~= y[1] then
+      error(("%s: x has %s rows and y has %s; both want one row a sample"):format(where, x[1] or "no",
+        y[1] or "no"), 0)
+    end
     source = require("perilune.data").tensors(source[1], source[2])
   elseif not ((kind == "table" or kind == "userdata") and source.batches) then
-    error(("%s: wants a data set (perilune.data) or a pair of tensors {x, y}, got a %s"):format(where, kind), 0)
+    error(("%s: wants a data set (perilune.data) or a pair of tensors {x, y}, got %s"):format(where,
+      is_tensor(source) and "a tensor" or source == nil and "nil" or "a " .. kind), 0)
   end
   local count = #source
   if count == 0 then error(("%s: the data set is empty"):format(where), 0) end

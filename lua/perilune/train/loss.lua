@@ -1,5 +1,7 @@
 --- From what a person calls a loss to a function (prediction, target, weights) -> scalar tensor.
 -- @module perilune.train.loss
+local args = require "perilune.args"
+
 local loss = {}
 
 local function is_callable(value)
@@ -10,6 +12,10 @@ end
 -- A loss of one's own with weights must give one value a sample; these are weighted and averaged.
 local function weighted(f, prediction, target, weights)
   local values = f(prediction, target)
+  if getmetatable(values) ~= getmetatable(prediction) then
+    error(("net:fit: the function given as loss must give a tensor made of the prediction, it gave %s"):format(
+      values == nil and "nil" or "a " .. type(values)), 0)
+  end
   if weights == nil then
     if values:numel() > 1 then values = values:mean() end
     return values
@@ -27,7 +33,7 @@ end
 function loss.of(spec)
   if type(spec) == "string" then
     local losses = require("perilune.nn").losses
-    local f = losses[spec]
+    local f = losses[spec] or losses[args.snake(spec)]
     if not f then
       local names = {}
       for name in pairs(losses) do names[#names + 1] = name end
@@ -35,6 +41,9 @@ function loss.of(spec)
       error(("net:fit: there is no loss '%s'; there are %s"):format(spec, table.concat(names, ", ")), 0)
     end
     return function(prediction, target, weights)
+      if target == nil then
+        error(("net:fit: the loss %s compares with labels, and this data set has none"):format(spec), 0)
+      end
       if weights then return f { prediction, target, sample_weight = weights } end
       return f(prediction, target)
     end, spec

@@ -263,7 +263,7 @@ local function one(key, spec, classes)
   if type(spec) == "string" then
     local k = spec:match "^top_(%d+)$"
     if k then return metrics.top_k { math.tointeger(k) } end
-    local make = named[spec]
+    local make = named[spec] or named[args.snake(spec)]
     if not make then
       local names = {}
       for name in pairs(named) do names[#names + 1] = name end

@@ -1,0 +1,55 @@
+-- help(): every function that people see has a text.
+local peri = require "perilune"
+local core = require "perilune.core"
+local inspect = require "perilune.repl.inspect"
+
+local topics = { "nn", "nn.losses", "optim", "optim.schedules", "data", "plot", "train", "train.callbacks",
+  "train.metrics", "train.history", "train.checkpoint", "image", "linalg", "display", "draw" }
+
+local function told(f)
+  local text = inspect.help(nil, f)
+  local body = text:match "\n\n(.*)"
+  return body ~= nil and not body:find "^A function in C" and not body:find "^Defined at"
+end
+
+local function untold(where, held, hidden)
+  local names = {}
+  for name, value in pairs(held) do
+    if type(value) == "function" and not (hidden and hidden[name]) and not name:find "^_" and not told(value) then
+      names[#names + 1] = where .. name
+    end
+  end
+  table.sort(names)
+  return names
+end
+
+describe("help", function()
+  it("has a text for every function of the library", function()
+    assert.same({}, untold("peri.", peri))
+    for _, path in ipairs(topics) do
+      local held = peri
+      for part in path:gmatch "[^.]+" do held = held[part] end
+      assert.same({}, untold(path .. ".", held), path)
+    end
+  end)
+
+  it("has a text for every method of tensors, layers, data sets, figures and histories", function()
+    -- what the library's own modules call on layers
+    local inner = { adopt = true, attached = true, build_c = true, config = true, forward_c = true, in_c = true,
+      own_weights = true, run_c = true, set_built = true }
+    assert.same({}, untold("tensor:", core.tensor_methods))
+    assert.same({}, untold("layer:", core.layer_methods, inner))
+    local set = peri.data.tensors(peri.ones(2, 2))
+    for _, name in ipairs { "batches", "one", "tensors", "labels", "counts", "subset", "take", "shuffle", "split",
+      "normalise", "onehot", "map" } do
+      assert.is_true(told(set[name]), name)
+    end
+  end)
+
+  it("tells of layers by their constructors, and of losses by their short names", function()
+    assert.matches("units: int", inspect.help(nil, peri.nn.Dense), 1, true)
+    assert.matches("momentum", inspect.help(nil, peri.optim.SGD), 1, true)
+    assert.matches("squared differences", inspect.help(nil, peri.nn.losses.mse), 1, true)
+    assert.matches("both ends included", inspect.help(nil, peri.arange), 1, true)
+  end)
+end)
