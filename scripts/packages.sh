@@ -65,11 +65,12 @@ want_room() {
   [ -z "$free" ] || [ "$free" -ge "$2" ] || die "only $free MB are free in $1, and $2 MB are needed: make room and run this again"
 }
 
-# Configures and builds into $1 with the CMake options that follow; what went wrong is shown, the log is in $1.log.
+# Configures and builds into $1 with the CMake options that follow; what went wrong is shown, all of it is in $1/build.log.
 build_into() {
-  local folder=$1 log=$1.log
+  local folder=$1 log=$1/build.log
   shift
   command -v cmake >/dev/null || { complain "there is no cmake"; return 1; }
+  mkdir -p "$folder" || return 1
   cmake -S "$root" -B "$folder" "$@" >"$log" 2>&1 && cmake --build "$folder" -j "$(nproc)" >>"$log" 2>&1 && return 0
   { grep -E -A 8 'error|Error|FAILED|No space left' "$log" || tail -n 20 "$log"; } | head -n 60 >&2
   complain "the build in $folder failed; the whole log is in $log"
