@@ -9,7 +9,7 @@ Tensors, automatic differentiation, layers and optimisers in C with a Lua 5.4 fa
 plots with gnuplot; a prompt with completion, history and help.]],
   license = "MIT",
 }
-dependencies = { "lua ~> 5.4" }
+dependencies = { "lua ~> 5.4", "lua-cjson", "argparse", "luafilesystem" }
 external_dependencies = { ZLIB = { header = "zlib.h" } }
 build = {
   type = "cmake",
@@ -17,5 +17,10 @@ build = {
     CMAKE_BUILD_TYPE = "Release",
     CMAKE_INSTALL_PREFIX = "$(PREFIX)",
     PERILUNE_TESTS = "OFF",
+    -- LuaRocks takes modules from lua/ and lib/ of the prefix and puts them where Lua looks
+    CMAKE_INSTALL_LIBDIR = "lib",
+    CMAKE_INSTALL_LIBEXECDIR = "lib",
+    PERILUNE_LUADIR = "lua",
+    PERILUNE_LUACDIR = "lib",
   },
 }

@@ -5,7 +5,7 @@ target_include_directories(perilune_command PRIVATE ${LUA_INCLUDE_DIRS})
 target_compile_definitions(perilune_command PRIVATE PERILUNE_VERSION="${PROJECT_VERSION}"
                            PERILUNE_SOURCE_DIR="${CMAKE_SOURCE_DIR}" PERILUNE_LIBDIR="${CMAKE_INSTALL_LIBDIR}")
 set_target_properties(perilune_command PROPERTIES OUTPUT_NAME perilune RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}
-                      INSTALL_RPATH "\$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+                      INSTALL_RPATH "\$ORIGIN/../${CMAKE_INSTALL_LIBDIR};\$ORIGIN/../lib/lua/5.4") # the second as LuaRocks lays it
 
 if(PERILUNE_EDIT)
   pkg_check_modules(EDIT libedit)
@@ -20,7 +20,7 @@ endif()
 
 install(TARGETS perilune perilune_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(DIRECTORY lua/perilune DESTINATION ${CMAKE_INSTALL_DATADIR}/lua/5.4 FILES_MATCHING PATTERN "*.lua")
+install(DIRECTORY lua/perilune DESTINATION ${PERILUNE_LUADIR} FILES_MATCHING PATTERN "*.lua")
 # relative to where it lies, so that `cmake --install --prefix` may say where that is
 file(RELATIVE_PATH pc_prefix /p/${CMAKE_INSTALL_LIBDIR}/pkgconfig /p)
 configure_file(core/perilune.pc.in perilune.pc @ONLY)

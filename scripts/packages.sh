@@ -73,6 +73,8 @@ build_into() {
   mkdir -p "$folder" || return 1
   cmake -S "$root" -B "$folder" "$@" >"$log" 2>&1 && cmake --build "$folder" -j "$(nproc)" >>"$log" 2>&1 && return 0
   { grep -E -A 8 'error|Error|FAILED|No space left' "$log" || tail -n 20 "$log"; } | head -n 60 >&2
-  complain "the build in $folder failed; the whole log is in $log"
+  if grep -q 'No space left on device' "$log"; then complain "the disk is full: make room and run this again"
+  else complain "the build in $folder failed; the whole log is in $log"
+  fi
   return 1
 }

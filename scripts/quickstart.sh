@@ -26,7 +26,8 @@ build_into build "${options[@]}" ${PERILUNE_CMAKE_OPTIONS:-} || exit 1
 echo "build/perilune is ready"
 
 say "MNIST"
-bash scripts/fetch_mnist.sh || die "training needs MNIST; what to do stands above"
+# with --data the person has it
+[[ " $* " == *" --data"[\ =]* ]] || bash scripts/fetch_mnist.sh || die "training needs MNIST; what to do stands above"
 
 say "Training the digit net"
 plot=()

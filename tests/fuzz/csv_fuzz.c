@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
 size_t peri_fuzz_seed(unsigned index, uint8_t *data, size_t capacity) {
   static const char *const seeds[] = {"label,pixel0,pixel1\n7,0,255\n3,1,2\n", "1,2,3\r\n4,5,6\r\n", "a;b\n0.5;3\n-1e2;4\n",
-                                      "\"label\",\"a\"\n\"7\",\" 12 \"\n", "\xEF\xBB\xBF" "1,2\n\n3,256\n"};
+                                      "\"label\",\"a\"\n\"7\",\" 12 \"\n", ("\xEF\xBB\xBF" "1,2\n\n3,256\n")};
   if (index >= sizeof seeds / sizeof *seeds) return 0;
   size_t count = strlen(seeds[index]);
   memcpy(data, seeds[index], count < capacity ? count : capacity);
