@@ -10,9 +10,9 @@ local folder = arg[1] or error("usage: write_models.lua FOLDER", 0)
 -- name, input shape, layers, the names Keras has for them; every layer that Keras knows is in one of them
 local models = {
   { "digits", { 28, 28, 1 },
-    { nn.Conv2D { 8, kernel = 3, activation = "relu" }, nn.MaxPool2D { 2 },
-      nn.Conv2D { 16, kernel = 3, activation = "relu" }, nn.MaxPool2D { 2 }, nn.Flatten {},
-      nn.Dense { 32, activation = "relu" }, nn.Dense { 10, activation = "softmax" } },
+    { nn.Conv2D { 32, kernel = 3, activation = "relu" }, nn.MaxPool2D { 2 },
+      nn.Conv2D { 64, kernel = 3, activation = "relu" }, nn.MaxPool2D { 2 }, nn.Flatten {},
+      nn.Dense { 128, activation = "relu" }, nn.Dense { 10, activation = "softmax" } },
     "Conv2D MaxPooling2D Conv2D MaxPooling2D Flatten Dense Dense" },
   { "images", { 9, 8, 3 },
     { nn.ZeroPadding2D { { 1, 0, 2, 1 } },
@@ -36,6 +36,16 @@ local models = {
       nn.BatchNorm { center = false }, nn.GlobalAveragePool2D { keepdims = true }, nn.Conv2D { 3, kernel = 1 },
       nn.Flatten {} },
     "BatchNormalization LayerNormalization BatchNormalization GlobalAveragePooling2D Conv2D Flatten" },
+  { "frozen", { 5, 5, 2 },
+    { nn.Conv2D { 3, kernel = 2, trainable = false }, nn.BatchNorm { trainable = false }, nn.BatchNorm {}, nn.Flatten {},
+      nn.Dense { 4, kernel_initializer = "he_normal" } },
+    "Conv2D BatchNormalization BatchNormalization Flatten Dense" },
+  { "nested", { 6, 6, 2 },
+    { nn.Sequential { nn.Conv2D { 3, kernel = 2 }, nn.BatchNorm {}, nn.DepthwiseConv2D { kernel = 2 }, nn.MaxPool2D { 2 } },
+      nn.Flatten {}, nn.Sequential { nn.Dense { 5 }, nn.BatchNorm {}, nn.Sequential { nn.Dense { 5, trainable = false } },
+        nn.Dense { 4, activation = "elu" } },
+      nn.Sequential { nn.Dense { 4 }, nn.BatchNorm {}, nn.Dense { 3 }, trainable = false } },
+    "Sequential Flatten Sequential Sequential" },
 }
 -- The two activations that have a parameter are layers of their own in Keras.
 local class = { leaky_relu = "LeakyReLU", elu = "ELU" }
@@ -72,7 +82,7 @@ local function write(model)
   net:build(shape)
   local x = inputs(model, 16)
   local y = peri.rand(net:predict(x).shape)
-  net:fit({ x, y }, { epochs = 3, batch = 8, loss = "mean_squared_error", optimizer = optim.Adam { lr = 0.01 },
+  net:fit({ x, y }, { epochs = 3, batch = 8, loss = "mean_squared_error", optimizer = optim.Adam { lr = 0.001 },
     verbose = 0 })
   local said = { x = array(inputs(model, 4)), layers = {} }
   said.prediction = array(net:predict(peri.tensor(said.x.data, said.x.dtype or "float32"):reshape(said.x.shape)))

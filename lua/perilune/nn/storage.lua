@@ -66,25 +66,26 @@ local function describe_children(layer)
   return list
 end
 
-local function weights_of(layer)
-  local trained, statistics = {}, {}
-  for _, weight in ipairs(layer:named_weights()) do
-    local list = weight.statistic and statistics or trained
-    list[#list + 1] = { name = weight.name, tensor = weight.tensor:detach() }
+-- The weights of a layer and of all inside it as Keras lists them: what is trained first, then statistics and what
+-- is frozen, each in the layers' order; a container that is frozen as a whole keeps its layers' order. `name` says
+-- where in the container a weight is: dense/kernel.
+local function in_keras_order(layer)
+  local trained, rest = {}, {}
+  local function visit(inner, path)
+    local own = inner.type == "Lua" and {} or inner:own_weights()
+    for _, weight in ipairs(own) do
+      local list = (not layer.trainable or (inner.trainable and not weight.statistic)) and trained or rest
+      list[#list + 1] = { name = path .. weight.name, tensor = weight.tensor }
+    end
+    for i = 1, #inner do visit(inner[i], path .. inner[i].name .. "/") end
   end
-  -- Keras lists a layer's trained weights first; within one layer of ours they already come so
-  return table.move(statistics, 1, #statistics, #trained + 1, trained)
+  visit(layer, "")
+  return table.move(rest, 1, #rest, #trained + 1, trained)
 end
 
--- Names must differ inside a container's list of weights: conv2d.kernel.
-local function qualified(layer)
-  local list = {}
-  for _, child in ipairs(layer:modules()) do
-    local own = child.type == "Lua" and {} or child:own_weights()
-    for _, weight in ipairs(own) do
-      list[#list + 1] = { name = (#layer > 0 and child.name .. "_" or "") .. weight.name, tensor = weight.tensor:detach() }
-    end
-  end
+local function weights_of(layer)
+  local list = in_keras_order(layer)
+  for _, weight in ipairs(list) do weight.tensor = weight.tensor:detach() end
   return list
 end
 
@@ -116,7 +117,7 @@ describe_layer = function(layer)
       config.layers[i] = { class_name = child.class_name, config = child.config }
     end
   end
-  return { class_name = class, name = layer.name, config = config, weights = #layer > 0 and qualified(layer) or weights_of(layer) }
+  return { class_name = class, name = layer.name, config = config, weights = weights_of(layer) }
 end
 
 --- The description of a built net.
@@ -191,9 +192,9 @@ make_layer = function(nn, entry)
   return layer
 end
 
--- Weights go by position, in the order in which a layer lists its own.
+-- Weights go by position.
 local function assign(layer, stored)
-  local own = layer:named_weights()
+  local own = in_keras_order(layer)
   if #own ~= #stored then
     error(("layer '%s' has %d weights, the file %d"):format(layer.name, #own, #stored), 0)
   end
