@@ -157,7 +157,10 @@ int peri_lua_index(lua_State *L) {
 static peri_tensor *value_like(lua_State *L, int index, const peri_tensor *t) {
   peri_tensor *value = peri_lua_test_tensor(L, index);
   if (value) return value;
-  double number = luaL_checknumber(L, index);
+  if (!lua_isnumber(L, index)) {
+    peri_lua_error(L, "assignment: wants a number or a tensor, got %s", luaL_typename(L, index));
+  }
+  double number = lua_tonumber(L, index);
   if (!peri_dtype_floating(t->dtype) && (number != (double)(int64_t)number || (t->dtype == PERI_U8 && (number < 0 || number > 255)))) {
     peri_lua_error(L, "%f cannot be stored in a %s tensor", number, peri_dtype_name(t->dtype));
   }

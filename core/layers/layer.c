@@ -118,7 +118,18 @@ static int name_child(const peri_layer *container, peri_layer *child) {
   return PERI_OK;
 }
 
+static bool holds(const peri_layer *l, const peri_layer *wanted) {
+  if (l == wanted) return true;
+  for (int i = 0; i < l->children; i++) {
+    if (holds(l->child[i], wanted)) return true;
+  }
+  return false;
+}
+
 int peri_layer_add(peri_layer *container, peri_layer *child) {
+  if (holds(child, container)) {
+    return peri_fail(PERI_ESTATE, "%s: a layer cannot hold itself, nor one that holds it", container->type->name);
+  }
   if (container->built) {
     return peri_fail(PERI_ESTATE, "%s: layers are added before the net is built", container->type->name);
   }

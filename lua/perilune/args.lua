@@ -97,6 +97,16 @@ function args.named(where, given, spec)
   return result
 end
 
+--- Raises a message, put down to a line on the stack unless it already begins with that line.
+-- @param message an error's message, or any error object
+-- @param level   as error takes it: 1 is the caller of this function
+function args.raise(message, level)
+  local info = debug.getinfo(level + 1, "Sl")
+  local place = info and info.currentline > 0 and ("%s:%d: "):format(info.short_src, info.currentline)
+  if type(message) == "string" and place and message:sub(1, #place) ~= place then message = place .. message end
+  error(message, 0)
+end
+
 --- The name of one of Keras' classes as a function's: "MeanSquaredError" is "mean_squared_error".
 function args.snake(name)
   return (name:gsub("(%l)(%u)", "%1_%2"):lower())

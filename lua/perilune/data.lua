@@ -18,7 +18,7 @@ local data = { Dataset = Dataset }
 -- Raises messages of files at the line that asked for the set.
 local function call(f, ...)
   local results = table.pack(pcall(f, ...))
-  if not results[1] then error(results[2], 3) end
+  if not results[1] then args.raise(results[2], 3) end
   return table.unpack(results, 2, results.n)
 end
 
@@ -46,23 +46,26 @@ local function load_mnist(name, directory, classes)
   return sets[1], sets[2]
 end
 
-local mnist_arguments = { { "dir", "string" } }
+local mnist_arguments = { positional = 1, { "dir", "string" } }
+
+local function mnist_directory(where, options)
+  if type(options) == "string" then options = { options } end
+  return args.named(where, options, mnist_arguments).dir
+end
 
 --- MNIST: 60,000 and 10,000 handwritten digits, 28 x 28.
 -- @param options { dir = where the four files lie; without it: $PERILUNE_DATA, then the cache that
 --   scripts/fetch_mnist.sh fills (${XDG_CACHE_HOME:-~/.cache}/perilune/mnist) }
 -- @return the training set and the test set
 function data.mnist(options)
-  local a = args.named("data.mnist", options, mnist_arguments)
-  return call(load_mnist, "mnist", a.dir, digits)
+  return call(load_mnist, "mnist", mnist_directory("data.mnist", options), digits)
 end
 
 --- Fashion-MNIST: MNIST's sizes, ten kinds of clothes. Debian's package dataset-fashion-mnist has it.
 -- @param options { dir = where the four files lie }
 -- @return the training set and the test set
 function data.fashion_mnist(options)
-  local a = args.named("data.fashion_mnist", options, mnist_arguments)
-  return call(load_mnist, "fashion-mnist", a.dir, clothes)
+  return call(load_mnist, "fashion-mnist", mnist_directory("data.fashion_mnist", options), clothes)
 end
 
 --- Images and labels in IDX files, raw or .gz (EMNIST, KMNIST and others are made so).

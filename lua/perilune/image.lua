@@ -37,7 +37,7 @@ end
 -- Raises the library's messages at the person's own line.
 local function call(f, ...)
   local ok, result = pcall(f, ...)
-  if not ok then error(result, 3) end
+  if not ok then args.raise(result, 3) end
   return result
 end
 
@@ -59,6 +59,14 @@ function image.decode(bytes, options)
   return call(library.parse, bytes, channels_of("image.decode", a.channels), a.name)
 end
 
+local function want_picture(where, picture)
+  local meta = getmetatable(picture)
+  if type(meta) ~= "table" or meta.__name ~= "perilune.Tensor" then
+    error(("%s: wants a picture, a tensor (height, width, channels), got %s"):format(where,
+      picture == nil and "nil" or "a " .. type(picture)), 3)
+  end
+end
+
 --- Writes a picture; the name's ending tells the kind: .png, .jpg, .jpeg, .pgm, .ppm. The file is there whole or not
 -- at all.
 -- @param path    the file
@@ -66,6 +74,8 @@ end
 -- @param options { quality = 90 } for JPEG, 1 to 100
 function image.save(path, picture, options)
   local a = args.named("image.save", options, { { "quality", "integer", 90 } })
+  if type(path) ~= "string" then error(("image.save: wants a path first, got a %s"):format(type(path)), 2) end
+  want_picture("image.save", picture)
   call(library.write, path, picture, a.quality)
 end
 
@@ -76,13 +86,21 @@ end
 -- @param filter  "auto" (the mean of the pixels underneath where it shrinks, bilinear where it grows), "area",
 --   "bilinear" or "nearest"
 function image.resize(picture, height, width, filter)
+  want_picture("image.resize", picture)
+  if math.type(height) ~= "integer" or (width ~= nil and math.type(width) ~= "integer") then
+    error(("image.resize: wants whole numbers height and width, got %s and %s"):format(tostring(height),
+      tostring(width)), 2)
+  end
   width = width or math.max(1, (height * picture.shape[2] + picture.shape[1] // 2) // picture.shape[1])
   return call(library.resize, picture, height, width, filter)
 end
 
 --- Grey by Rec. 601's luma: .299 R + .587 G + .114 B.
 -- @return (H, W, 1)
-function image.grey(picture) return call(library.grey, picture) end
+function image.grey(picture)
+  want_picture("image.grey", picture)
+  return call(library.grey, picture)
+end
 
 local inks = { auto = 0, dark = -1, light = 1 }
 
@@ -96,6 +114,7 @@ local inks = { auto = 0, dark = -1, light = 1 }
 function image.digit(picture, options)
   local a = args.named("image.digit", options, { { "ink", "string", "auto" }, { "thicken", "number", 0 } })
   local ink = inks[a.ink] or error(("image.digit: argument 'ink' wants auto, dark or light, got %s"):format(a.ink), 2)
+  if type(picture) ~= "string" then want_picture("image.digit", picture) end
   if type(picture) ~= "string" then return call(library.digit, picture, ink, a.thicken) end
   local ok, digit = pcall(library.digit, call(library.read, picture, 1), ink, a.thicken)
   if not ok then error(("%s: %s"):format(picture, digit), 2) end

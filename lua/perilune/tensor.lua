@@ -15,7 +15,7 @@ function methods.byte(t) return t:to "uint8" end
 
 -- Each part is a file of its own; a row names the functions of tensors alone (methods), those of the module
 -- alone (functions) and those that are both.
-for _, part in ipairs { "construct", "shape", "statistics", "logic", "einsum", "file" } do
+for _, part in ipairs { "construct", "shape", "statistics", "logic", "einsum", "file", "names" } do
   local added = require("perilune.tensor." .. part)
   for name, f in pairs(added.methods or {}) do methods[name] = f end
   for name, f in pairs(added.functions or {}) do functions[name] = f end

@@ -206,7 +206,7 @@ describe("a wrong index", function()
     { "a scalar", function() return peri.tensor(1)[1] end, "scalar" },
     { "a value too large", function() t[1] = peri.zeros(2) end, "does not fit into shape %(4, 5%)" },
     { "a value of more axes", function() t[{ 1, 1 }] = peri.zeros(2, 5) end, "does not fit into shape %(5,%)" },
-    { "a value that is nil", function() t[1] = nil end, "number expected" },
+    { "a value that is nil", function() t[1] = nil end, "wants a number or a tensor" },
     { "two tensors in an assignment", function() t[{ long { 1 }, long { 1 } }] = 1 end, "one mask or one tensor" },
     { "positions out of range, written", function() t[long { 9 }] = 1 end, "position 9 is out of range" },
   }

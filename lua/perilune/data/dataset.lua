@@ -23,6 +23,10 @@ function Dataset.__index(self, key)
     table.remove(shape, 1)
     return shape
   end
+  if key == "x" or key == "y" then
+    error(("a data set has no field '%s': x, y = ds:tensors() gives it as a net sees it, ds:labels() the labels, "
+      .. "ds:one(i) one example"):format(key), 2)
+  end
   return methods[key]
 end
 
@@ -92,7 +96,7 @@ end
 
 local batch_arguments = {
   positional = 1,
-  { "size", "integer", 128 }, { "shuffle", "boolean", false }, { "seed", "integer" }, { "epoch", "integer" },
+  { "size", "integer", 128, "batch_size|batch" }, { "shuffle", "boolean", false }, { "seed", "integer" }, { "epoch", "integer" },
   { "drop_last", "boolean", false },
 }
 
@@ -187,6 +191,9 @@ end
 --- The set in a random order that follows from the seed.
 -- @param seed without it, the generator's
 function methods:shuffle(seed)
+  if seed ~= nil and math.type(seed) ~= "integer" then
+    error(("shuffle: the seed is a whole number, got %s"):format(tostring(seed)), 2)
+  end
   return derive(self, { _order = shuffled(self, seed or core.rng_state().key, 0) })
 end
 
@@ -296,6 +303,9 @@ methods.normalize = methods.normalise
 -- @param classes how many; without it, as many as there are names, or the largest label says
 function methods:onehot(classes)
   refuse_after_map(self, "onehot")
+  if classes ~= nil and (math.type(classes) ~= "integer" or classes < 1) then
+    error(("onehot: wants how many classes there are, got %s"):format(tostring(classes)), 2)
+  end
   if not classes then
     classes = self.classes and #self.classes
     if not classes then

@@ -21,6 +21,9 @@ local function reduce(values, o)
     values = values * weight:reshape(shape):to(values.dtype)
   end
   if o.reduction == "none" then return values end
+  if o.reduction ~= "sum" and o.reduction ~= "mean" then
+    error(('reduction is "mean", "sum" or "none", got "%s"'):format(o.reduction), 0)
+  end
   return o.reduction == "sum" and values:sum() or values:mean()
 end
 

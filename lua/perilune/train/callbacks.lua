@@ -136,7 +136,7 @@ function EarlyStopping:restore_tensors(kept) self.kept = kept end
 function callbacks.early_stopping(given)
   local a = args.named("callbacks.early_stopping", given, { positional = 1, { "monitor", "string", "val_loss" },
     { "patience", "integer", 5 }, { "min_delta", "number", 0 }, { "mode", "string", "auto" },
-    { "restore_best", "boolean", false } })
+    { "restore_best", "boolean", false, "restore_best_weights" } })
   local self = { watch = watch("callbacks.early_stopping", a), patience = a.patience, restore_best = a.restore_best }
   return setmetatable(self, EarlyStopping)
 end
@@ -232,6 +232,11 @@ function callbacks.lambda(given)
   return setmetatable({}, Lambda)
 end
 
+-- Keras' names of the same.
+callbacks.EarlyStopping, callbacks.ModelCheckpoint = callbacks.early_stopping, callbacks.checkpoint
+callbacks.CSVLogger, callbacks.TerminateOnNaN = callbacks.csv_log, callbacks.terminate_on_nan
+callbacks.LambdaCallback = callbacks.lambda
+
 -- --- running them -----------------------------------------------------------------------------------------------
 
 -- A misspelt point would never be called.
@@ -279,7 +284,7 @@ function List:call(point, ...)
     local method = entry.callback[point]
     if method then
       local ok, answer = xpcall(method, function(reason)
-        if type(reason) ~= "string" then return reason end
+        if type(reason) ~= "string" or not reason:find "^[^\n]-:%d+: " then return reason end -- a message of ours
         return (debug.traceback(reason, 2):gsub("\n%s*%[C%]: in function 'xpcall'.*", "")) -- what follows is ours
       end, entry.callback, ...)
       if not ok then

@@ -144,12 +144,16 @@ function methods:save(path)
 end
 
 local function cell(name, value)
-  if value == nil or value ~= value then return "-" end
+  if value == nil then return "-" end
+  if value ~= value then return name == "loss" and "nan" or "-" end -- others may not have been measured
   if math.type(value) == "integer" then return tostring(value) end
   if name == "seconds" then return ("%.2f"):format(value) end
   if name == "lr" then return ("%.3g"):format(value) end
   return math.abs(value) >= 1e-3 and math.abs(value) < 1e4 and ("%.4f"):format(value) or ("%.3g"):format(value)
 end
+
+--- How many epochs there are.
+function History:__len() return #self.epoch end
 
 --- A small table, one line an epoch.
 function History:__tostring()

@@ -36,7 +36,13 @@ function optimizer.of(spec, net)
   if not ((kind == "table" or kind == "userdata") and has(object, "step") and has(object, "zero_grad")) then
     error(("net:fit: optimizer: a name or an optimiser of perilune.optim is wanted, got a %s"):format(type(spec)), 0)
   end
-  if has(object, "attach") then object:attach(net:parameters()) end
+  if has(object, "attach") then
+    local parameters = net:parameters()
+    if #parameters == 0 then
+      error("net:fit: the net has no weights to train: it holds none, or trainable is false everywhere", 0)
+    end
+    object:attach(parameters)
+  end
   return setmetatable({ object = object }, Optimizer)
 end
 
