@@ -36,16 +36,24 @@ plot.figure = positioned(Figure.new)
 --- Figures on one page: plot.panels { fig1, fig2, columns = 2, title = "..." }.
 plot.panels = positioned(Panels.new)
 
---- Training curves of one or several runs; see perilune.plot.history.
+--- Training curves of one or several runs, the best epoch marked: plot.history(history),
+-- plot.history { first = history1, second = history2 }.
 plot.history = positioned(history)
 
---- Confusion matrix; see perilune.plot.grids.
+--- The confusion matrix: a row for each true class, a column for each prediction.
+-- @param matrix  counts [true][predicted], or the confusion that net:evaluate gives
+-- @param options classes (names), normalize (shares instead of counts), title
 plot.confusion = positioned(grids.confusion)
 
---- Pictures in rows, wrong predictions marked; see perilune.plot.grids.
+--- Pictures in rows, each with its label; a wrong prediction is framed and says what the picture really is.
+-- @param x       pictures [N][H][W], [N][H][W][1] or [N][H][W][3], or one alone
+-- @param options labels, predictions (labels, or probabilities [N][classes]), classes (names), columns, count
+--   (how many at most: 40), palette ("grey", or "ink" for dark on light), title
 plot.images = positioned(grids.images)
 
---- Learned kernels; see perilune.plot.grids.
+--- The kernels of a convolution, blue below zero and red above, all on one scale.
+-- @param kernel  a Conv2D that is built, its kernel [H][W][in][out], or [N][H][W]
+-- @param options channel (which input: 1), columns, title
 plot.filters = positioned(grids.filters)
 
 --- The colours of the 1st, 2nd, ... series.

@@ -162,7 +162,12 @@ end
 function train.predict(net, x, options)
   local a = args.named("net:predict", options, { { "batch", "integer", 256, "batch_size" } })
   at_least("net:predict", "batch", a.batch, 1)
-  if type(x) ~= "userdata" then x = feed.of("net:predict", x) end
+  if type(x) ~= "userdata" then
+    x = feed.of("net:predict", x)
+  elseif net.built and net.input_shape and x.ndim == #net.input_shape then
+    error(("net:predict: x has the shape of one sample, (%s); make it a batch of one: x:unsqueeze(1)"):format(
+      table.concat(x.shape, ", ")), 0)
+  end
   return evaluation.predict(net, x, a.batch)
 end
 

@@ -126,13 +126,15 @@ local function kernels_of(where, kernel, channel)
 end
 
 --- The kernels of a convolution, blue below zero and red above, all on one scale.
--- @param kernel   [H][W][in][out], as Conv2D has it, or [N][H][W]
+-- @param kernel   a Conv2D that is built, its kernel [H][W][in][out], or [N][H][W]
 -- @param options  channel (which input: 1), columns, title
 function grids.filters(kernel, options)
   local where = "plot.filters"
   local o = args.named(where, options, {
     { "channel", "integer", 1 }, { "columns", "integer" }, { "title", "string" }, { "palette", "string", "diverging" },
   })
+  local meta = getmetatable(kernel)
+  if type(meta) == "table" and meta.__name == "perilune.Layer" then kernel = kernel:weights()[1] end
   local given = data.plain(where, "kernel", kernel)
   local depth = data.depth(given)
   if depth ~= 3 and depth ~= 4 then
@@ -150,16 +152,18 @@ end
 
 --- The confusion matrix: a row for each true class, a column for each prediction, counts in the cells, colours
 -- by the share of the row (to the power 0.6, so that a few mistakes show).
--- @param matrix   counts [true][predicted]
+-- @param matrix   counts [true][predicted], or the confusion that net:evaluate gives (with its classes)
 -- @param options  classes (names; 0, 1, ... unless told), normalize (write shares instead of counts), title
 function grids.confusion(matrix, options)
   local where = "plot.confusion"
   local o = args.named(where, options, {
     { "classes", "any" }, { "normalize", "boolean", false }, { "title", "string" }, { "palette", "string", "blues" },
   })
-  local rows = data.matrix(where, "matrix", matrix)
+  local from_report = type(matrix) == "table" and matrix.counts
+  local rows = data.matrix(where, "matrix", from_report or matrix)
   if #rows ~= #rows[1] then data.fail(where, "matrix wants as many rows as columns, got %d x %d", #rows, #rows[1]) end
-  local names = o.classes and data.plain(where, "classes", o.classes)
+  local classes = o.classes or from_report and matrix.classes
+  local names = classes and data.plain(where, "classes", classes)
   if not names then
     names = {}
     for i = 1, #rows do names[i] = tostring(i - 1) end
