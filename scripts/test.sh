@@ -28,7 +28,7 @@ want_room "$root" 1500
 install_missing $build_packages $test_packages
 install_gnuplot
 # shellcheck disable=SC2086
-[ $level = default ] || install_missing $ci_packages
+[ $level = default ] || { install_missing $ci_packages; install_fetcher; }
 
 skips=$(mktemp) || die "cannot write into ${TMPDIR:-/tmp}: is the disk full?"
 trap 'rm -f "$skips"' EXIT
