@@ -9,12 +9,18 @@
 #include "base/rng.h"
 #include "base/threads.h"
 
+/* Is this file one of the library's own, in the source tree or installed? A clone may lie in a folder called perilune,
+   so the folder's name alone does not tell. */
+static bool is_own(const char *source) {
+  return strstr(source, "lua/perilune/") || strstr(source, "/lua/" LUA_VERSION_MAJOR "." LUA_VERSION_MINOR "/perilune/");
+}
+
 /* The library's own Lua files are stepped over: a person wants to see the line of their own. */
 static void push_position(lua_State *L) {
   lua_Debug frame;
   for (int level = 1; lua_getstack(L, level, &frame); level++) {
     lua_getinfo(L, "Sl", &frame);
-    if (frame.currentline <= 0 || strstr(frame.source, "/perilune/")) continue;
+    if (frame.currentline <= 0 || is_own(frame.source)) continue;
     lua_pushfstring(L, "%s:%d: ", frame.short_src, frame.currentline);
     return;
   }
