@@ -21,7 +21,12 @@ peri_tensor *peri_lua_test_tensor(lua_State *L, int index) {
 }
 
 peri_tensor *peri_lua_tensor(lua_State *L, int index) {
-  peri_tensor **box = luaL_checkudata(L, index, PERI_LUA_TENSOR);
+  peri_tensor **box = luaL_testudata(L, index, PERI_LUA_TENSOR);
+  if (!box) {
+    lua_Debug call;
+    bool known = lua_getstack(L, 0, &call) && lua_getinfo(L, "n", &call) && call.name;
+    peri_lua_error(L, "%s: argument %d wants a tensor, got %s", known ? call.name : "call", index, luaL_typename(L, index));
+  }
   if (!*box) peri_lua_error(L, "the tensor has been freed: its <close> block has ended, or t:free() was called");
   return *box;
 }

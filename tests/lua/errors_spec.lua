@@ -193,6 +193,10 @@ describe("what training gives", function()
 end)
 
 describe("the line that a message names", function()
+  it("is the person's own where a function of the core is called by the library", function()
+    says(function() peri.linalg.svd(3) end, "errors_spec.lua", "svd: argument 1 wants a tensor, got number")
+  end)
+
   it("is the person's own, also where the clone lies in a folder called perilune", function()
     local chunk = load("local t = ...\nreturn t + t:reshape(4, 8)", "@/home/ann/perilune/mine.lua")
     local ok, message = pcall(chunk, x)
