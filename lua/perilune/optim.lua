@@ -69,10 +69,11 @@ end
 -- into what core.optimizer reads.
 local function constructor(name, rule, lr, decay, own, options)
   local where = "optim." .. name
-  local spec = { positional = 1, { "parameters", "table" }, { "lr", "any", lr } }
+  local spec = { positional = 1, { "parameters", "table", nil, "params" }, { "lr", "any", lr, "learning_rate" } }
   for _, row in ipairs(own) do spec[#spec + 1] = row end
-  for _, row in ipairs { { "weight_decay", "number", decay }, { "clip_value", "number" }, { "clip_norm", "number" },
-    { "global_clip_norm", "number" }, { "ema", "number" } } do
+  for _, row in ipairs { { "weight_decay", "number", decay }, { "clip_value", "number", nil, "clipvalue" },
+    { "clip_norm", "number", nil, "clipnorm" },
+    { "global_clip_norm", "number", nil, "global_clipnorm" }, { "ema", "number" } } do
     spec[#spec + 1] = row
   end
   return function(given)
@@ -116,7 +117,8 @@ end
 optim.SGD = constructor("SGD", "sgd", 0.01, 0, { { "momentum", "number", 0 }, { "nesterov", "boolean", false } },
   function(a) return shared(a, { nesterov = a.nesterov }) end)
 
-local adam = { { "beta1", "number", 0.9 }, { "beta2", "number", 0.999 }, { "epsilon", "number", 1e-7 },
+local adam = { { "beta1", "number", 0.9, "beta_1" }, { "beta2", "number", 0.999, "beta_2" },
+  { "epsilon", "number", 1e-7, "eps" },
   { "amsgrad", "boolean", false } }
 
 local function adam_options(a, more)

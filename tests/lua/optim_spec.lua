@@ -115,8 +115,8 @@ end)
 describe("an optimiser's errors", function()
   it("say what is wrong with an argument", function()
     local function of(name, given) return message(optim[name], given) end
-    assert.matches("optim.Adam: unknown argument 'beta_1'; it takes parameters, lr, beta1",
-      of("Adam", { beta_1 = 0.9 }))
+    assert.matches("optim.Adam: unknown argument 'betta'; it takes parameters, lr, beta1",
+      of("Adam", { betta = 0.9 }))
     assert.matches("optim.SGD: momentum must be at least 0 and below 1, got 1.5", of("SGD", { momentum = 1.5 }))
     assert.matches("optim.SGD: nesterov = true wants a momentum", of("SGD", { nesterov = true }))
     assert.matches("optim.SGD: clip_norm must be above 0", of("SGD", { clip_norm = 0 }))
@@ -348,5 +348,13 @@ describe("memory", function()
     opt:free()
     opt:free()
     assert.matches("has been freed", message(opt.step, opt))
+  end)
+end)
+
+describe("the names of Keras and PyTorch", function()
+  it("are taken for the same arguments", function()
+    local optim = require "perilune.optim"
+    assert.equal(0.5, optim.Adam { learning_rate = 0.5, beta_1 = 0.8, eps = 1e-6 }.lr)
+    assert.has_error(function() optim.Adam { lr = 1, learning_rate = 1 } end)
   end)
 end)
