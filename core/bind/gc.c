@@ -32,6 +32,7 @@ static uint64_t cap(void) {
 }
 
 void peri_lua_collect(lua_State *L) {
+  if (peri_memory_live() < live_then) live_then = peri_memory_live(); /* freed since, by hand or by another's collection */
   if (peri_memory_total() - total_then < live_then / 2 + GRACE_BYTES) return;
   double before = now();
   if (started == 0) started = before;

@@ -5,6 +5,8 @@ local core = require "perilune.core"
 local tiny = require "tiny"
 
 local EPOCHS = 1000
+-- AddressSanitizer keeps what is freed for a while, to see it used: the process grows.
+local sanitized = (os.getenv "LD_PRELOAD" or ""):find "asan"
 local KIB = 1024
 
 local function live()
@@ -50,6 +52,7 @@ describe("1,000 epochs of a tiny net", function()
       end)
 
       it("leave the process no larger", function()
+        if sanitized then return end
         assert.is_true(last.resident - first.resident < 4 * KIB * KIB, ("%d bytes more"):format(last.resident - first.resident))
       end)
 
