@@ -33,13 +33,19 @@ int peri_dtype_parse(peri_dtype *out, const char *name) {
   return peri_fail(PERI_EARG, "unknown element type '%s'; there are float32, float64, int64 and uint8", name);
 }
 
-/* The number of elements of a shape, or an error for negative sizes and sizes past memory. */
+/* The number of elements of a shape, or an error for negative sizes and sizes past memory. The strides of an empty
+   tensor are those of its other sizes, so these have to fit too. */
 static int count_of(int64_t *count, peri_dtype dtype, int ndim, const int64_t *shape) {
   if (ndim < 0 || ndim > PERI_MAX_DIMS) {
     return peri_fail(PERI_ESHAPE, "a tensor has 0 to %d dimensions, not %d", PERI_MAX_DIMS, ndim);
   }
   int64_t product = 1;
+  bool empty = false;
   for (int i = 0; i < ndim; i++) {
+    if (shape[i] == 0) {
+      empty = true;
+      continue;
+    }
     if (shape[i] < 0) {
       return peri_fail(PERI_ESHAPE, "a size must not be negative: shape %s", peri_shape_text(ndim, shape));
     }
@@ -47,7 +53,7 @@ static int count_of(int64_t *count, peri_dtype dtype, int ndim, const int64_t *s
       return peri_fail(PERI_ENOMEM, "a tensor of shape %s is too large", peri_shape_text(ndim, shape));
     }
   }
-  *count = product;
+  *count = empty ? 0 : product;
   return PERI_OK;
 }
 
