@@ -28,8 +28,7 @@ size_t peri_fuzz_seed(unsigned index, uint8_t *data, size_t capacity) {
   case 2: return SEED("\0\0\13\1\0\0\0\2\377\376\1\0");
   case 3: return SEED("\0\0\15\2\0\0\0\1\0\0\0\2abcdefgh");
   case 4: return SEED("\0\0\16\1\0\0\0\1abcdefgh");
-  case 5: return SEED("\0\0\16\4\172\0\0\0\1\0\0\24\0\0\0\0\0\207\207\207"); /* empty, with vast strides */
-  case 6: { /* inside gzip */
+  case 5: { /* inside gzip */
     z_stream stream = {.next_in = (Bytef *)(uintptr_t)images, .avail_in = sizeof images - 1, .next_out = data, .avail_out = (uInt)capacity};
     if (deflateInit2(&stream, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) return 0;
     deflate(&stream, Z_FINISH);

@@ -313,6 +313,7 @@ describe("arguments", function()
     { "ragged lists", function() peri.tensor { { 1, 2 }, { 3 } } end, "rectangular" },
     { "a negative size", function() peri.zeros(-1) end, "must not be negative" },
     { "a huge size", function() peri.zeros(1 << 40, 1 << 40) end, "too large" },
+    { "an empty tensor whose strides do not fit", function() peri.zeros(0, 1 << 40, 1 << 40) end, "too large" },
     { "reshape", function() t:reshape(4, 2) end, "6 elements of shape %(2, 3%) do not fit shape %(4, 2%)" },
   }
   for _, case in ipairs(wrong) do
