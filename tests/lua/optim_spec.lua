@@ -353,7 +353,6 @@ end)
 
 describe("the names of Keras and PyTorch", function()
   it("are taken for the same arguments", function()
-    local optim = require "perilune.optim"
     assert.equal(0.5, optim.Adam { learning_rate = 0.5, beta_1 = 0.8, eps = 1e-6 }.lr)
     assert.has_error(function() optim.Adam { lr = 1, learning_rate = 1 } end)
   end)
