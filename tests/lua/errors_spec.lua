@@ -20,7 +20,7 @@ local function says(f, ...)
   assert.is_false(ok)
   message = tostring(message)
   for _, part in ipairs { ... } do assert.matches(part, message, 1, true) end
-  assert.is_nil(message:match "perilune/[%w_/]+%.lua:%d+", message)
+  assert.is_nil(message:match "lua/perilune/[%w_/]+%.lua:%d+", message)
   assert.is_nil(message:match "attempt to", message)
 end
 
