@@ -186,6 +186,10 @@ describe("what training gives", function()
     local result = own:evaluate(data.tensors { x, y, classes = { "ant", "bee", "cat" } }, { metrics = { "confusion" } })
     local figure = peri.plot.confusion(result.confusion)
     assert.is_truthy(tostring(figure):find("of 8 right", 1, true))
+    local named = own:evaluate(data.tensors { x, y }, { metrics = { "accuracy", "confusion_matrix" } })
+    assert.is_truthy(tostring(peri.plot.confusion(named)):find("of 8 right", 1, true))
+    local drawn = data.drawn { n = 6, seed = 1 }
+    assert.is_truthy(peri.plot.images(drawn, { count = 4, predictions = drawn:take(4):batches({ 4 })():sum({ 2, 3, 4 }) * 0 }))
     local convolution = nn.Conv2D { 2, kernel = 3 }:build { 5, 5, 1 }
     assert.is_truthy(tostring(peri.plot.filters(convolution)):find("layers", 1, true))
     says(function() peri.plot.filters(3) end, "plot.filters", "kernel", "a number")

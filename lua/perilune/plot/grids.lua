@@ -75,8 +75,17 @@ local function default_columns(count)
   return math.max(1, math.min(12, math.ceil(math.sqrt(count * 1.6))))
 end
 
+-- A data set brings its labels and the names of its classes.
+local function unpack_set(x, o)
+  if type(x) ~= "table" or type(x.batches) ~= "function" then return x end
+  local count = math.min(#x, math.max(1, o.count))
+  local pictures, labels = x:take(count):batches({ count })()
+  o.labels, o.classes = o.labels or labels, o.classes or x.classes
+  return pictures
+end
+
 --- Pictures in rows, each with its label; a wrong prediction is framed and says what the picture really is.
--- @param x        pictures [N][H][W], [N][H][W][1] or [N][H][W][3], or one alone
+-- @param x        pictures [N][H][W], [N][H][W][1] or [N][H][W][3], one alone, or a data set
 -- @param options  labels, predictions (labels, or probabilities [N][classes]), classes (names, the first for
 --   label 0), columns, count (how many at most: 40), palette ("grey", or "ink" for dark on light), title
 function grids.images(x, options)
@@ -85,7 +94,7 @@ function grids.images(x, options)
     { "labels", "any" }, { "predictions", "any" }, { "classes", "any" }, { "columns", "integer" },
     { "count", "integer", 40 }, { "palette", "string", "grey" }, { "title", "string" }, { "range", "table" },
   })
-  local all = data.plain(where, "x", x)
+  local all = data.plain(where, "x", unpack_set(x, o))
   if data.depth(all) == 2 then all = { all } end
   if #all == 0 then data.fail(where, "x is empty") end
   local labels = labels_of(where, "labels", o.labels, #all)
@@ -159,6 +168,7 @@ function grids.confusion(matrix, options)
   local o = args.named(where, options, {
     { "classes", "any" }, { "normalize", "boolean", false }, { "title", "string" }, { "palette", "string", "blues" },
   })
+  if type(matrix) == "table" and matrix.confusion then matrix = matrix.confusion end -- all that evaluate gave
   local from_report = type(matrix) == "table" and matrix.counts
   local rows = data.matrix(where, "matrix", from_report or matrix)
   if #rows ~= #rows[1] then data.fail(where, "matrix wants as many rows as columns, got %d x %d", #rows, #rows[1]) end

@@ -242,8 +242,9 @@ metrics.f1 = counting("f1", "f1")
 local named = {
   accuracy = metrics.accuracy, acc = metrics.accuracy, binary_accuracy = metrics.accuracy,
   categorical_accuracy = metrics.accuracy, sparse_categorical_accuracy = metrics.accuracy,
-  top_k = metrics.top_k, confusion = metrics.confusion, precision = metrics.precision, recall = metrics.recall,
-  f1 = metrics.f1, mae = metrics.mae, mse = metrics.mse,
+  top_k = metrics.top_k, top_k_categorical_accuracy = metrics.top_k, confusion = metrics.confusion,
+  confusion_matrix = metrics.confusion, precision = metrics.precision, recall = metrics.recall,
+  f1 = metrics.f1, f1_score = metrics.f1, mae = metrics.mae, mse = metrics.mse,
 }
 
 -- A Lua function (prediction, target) -> number as a metric: the mean over the samples.
