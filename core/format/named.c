@@ -45,13 +45,6 @@ int peri_named_add_text(peri_named *list, const char *name, const char *text, si
   return PERI_OK;
 }
 
-peri_tensor *peri_named_find(const peri_named *list, const char *name) {
-  for (size_t i = 0; i < list->tensors; i++) {
-    if (!strcmp(list->tensor[i].name, name)) return list->tensor[i].tensor;
-  }
-  return NULL;
-}
-
 void peri_named_clear(peri_named *list) {
   for (size_t i = 0; i < list->tensors; i++) {
     peri_free(list->tensor[i].name);

@@ -30,9 +30,6 @@ typedef struct peri_named {
 int peri_named_add(peri_named *list, const char *name, peri_tensor *tensor);
 int peri_named_add_text(peri_named *list, const char *name, const char *text, size_t length);
 
-/* The first tensor of that name, borrowed, or NULL. */
-peri_tensor *peri_named_find(const peri_named *list, const char *name);
-
 /* Releases everything and leaves an empty list. */
 void peri_named_clear(peri_named *list);
 

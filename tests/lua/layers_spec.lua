@@ -164,6 +164,18 @@ describe("containers", function()
       end
     end
   end)
+
+  it("fuse no pool whose windows overlap or are padded", function()
+    for _, pool in ipairs { { 3, stride = 2 }, { 2, padding = "same" }, { 2, stride = { 2, 1 } } } do
+      peri.seed(7)
+      local conv, max = nn.Conv2D { 4, kernel = 3, activation = "relu" }, nn.MaxPool2D(pool)
+      local net = nn.Sequential { conv, max }
+      local x = peri.randn(2, 9, 9, 2)
+      local y = net(x)
+      assert.equal(shape_text { 2, table.unpack(net.output_shape) }, shape_text(y.shape))
+      assert.is_true(y:equal(max(conv(x))))
+    end
+  end)
 end)
 
 describe("initialisers", function()
