@@ -15,6 +15,7 @@
      grad/tape.h        peri_tensor_require_grad(), peri_backward(), peri_gradients()
      grad/call.h        ops: peri_op_find("conv2d"), peri_apply(); an op's signature says its arguments
      layers/layer.h     layers: peri_layer_type_find("Dense"), peri_layer_new(), peri_layer_forward()
+     layers/fuse.h      which runs of layers are one op; peri_fusion_set_enabled()
 
    LIFETIMES
      What an `out` parameter receives is new: the caller owns one reference and gives it up with
@@ -49,6 +50,7 @@ extern "C" {
 #include "grad/call.h"
 #include "grad/tape.h"
 #include "kernels/kernels.h"
+#include "layers/fuse.h"
 #include "layers/layer.h"
 #include "tensor/tensor.h"
 

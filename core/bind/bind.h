@@ -67,6 +67,7 @@ void peri_lua_open_data(lua_State *L);
 void peri_lua_open_format(lua_State *L);
 void peri_lua_open_bridge(lua_State *L); /* for optional modules: bridge.h */
 void peri_lua_open_layer(lua_State *L);
+void peri_lua_open_plan(lua_State *L);
 void peri_lua_open_optim(lua_State *L);
 void peri_lua_open_terminal(lua_State *L);
 void peri_lua_open_raw_terminal(lua_State *L);

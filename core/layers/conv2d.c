@@ -35,21 +35,18 @@ static int build(peri_layer *l) {
 
 static peri_tensor *bias_of(const peri_layer *l) { return l->weights > 1 ? l->weight[1].tensor : NULL; }
 
-static int forward(peri_layer *l, peri_tensor **out, peri_tensor *x, bool training) {
-  (void)training;
+static int plain_forward(peri_layer *l, int64_t activation, peri_tensor **out, peri_tensor *x) {
   const peri_value *a = l->arg;
-  bool relu = a[ACTIVATION].integer == PERI_RELU; /* clamped by the convolution itself */
+  bool relu = activation == PERI_RELU; /* clamped by the convolution itself */
   peri_tensor *y;
   PERI_TRY(PERI_CALL(&y, peri_op_conv2d, PERI_T(x), PERI_T(l->weight[0].tensor), PERI_T(bias_of(l)), a[STRIDE], a[PADDING],
                      a[DILATION], a[GROUPS], PERI_B(relu)));
-  return peri__activate(out, y, relu ? PERI_LINEAR : a[ACTIVATION].integer, NAN);
+  return peri__activate(out, y, relu ? PERI_LINEAR : activation, NAN);
 }
 
-bool peri__conv2d_rectifies(const peri_layer *l) {
-  return l->type == &peri_layer_Conv2D && l->arg[ACTIVATION].integer == PERI_RELU;
-}
-bool peri__conv2d_linear(const peri_layer *l) {
-  return l->type == &peri_layer_Conv2D && l->arg[ACTIVATION].integer == PERI_LINEAR;
+static int forward(peri_layer *l, peri_tensor **out, peri_tensor *x, bool training) {
+  (void)training;
+  return plain_forward(l, l->arg[ACTIVATION].integer, out, x);
 }
 
 int peri__conv2d_pool_forward(peri_layer *l, peri_value pool, peri_tensor **out, peri_tensor *x) {
@@ -88,18 +85,22 @@ static int depthwise_build(peri_layer *l) {
 }
 
 /* (h, w, in, multiplier) is, as it lies in memory, (h, w, 1, in multiplier): a kernel of `in` groups. */
-static int depthwise_forward(peri_layer *l, peri_tensor **out, peri_tensor *x, bool training) {
-  (void)training;
+static int grouped_forward(peri_layer *l, int64_t activation, peri_tensor **out, peri_tensor *x) {
   const peri_value *a = l->arg;
   const peri_tensor *kernel = l->weight[0].tensor;
   peri_value shape = {.given = true, .ints = {4, {kernel->shape[0], kernel->shape[1], 1, kernel->shape[2] * kernel->shape[3]}}};
-  bool relu = a[D_ACTIVATION].integer == PERI_RELU;
+  bool relu = activation == PERI_RELU;
   peri_tensor *grouped, *y;
   PERI_TRY(PERI_CALL(&grouped, peri_op_reshape, PERI_T(l->weight[0].tensor), shape));
   int status = PERI_CALL(&y, peri_op_conv2d, PERI_T(x), PERI_T(grouped), PERI_T(bias_of(l)), a[D_STRIDE], a[D_PADDING],
                          a[D_DILATION], PERI_I(l->in.at[2]), PERI_B(relu));
   peri_tensor_release(grouped);
-  return status < 0 ? status : peri__activate(out, y, relu ? PERI_LINEAR : a[D_ACTIVATION].integer, NAN);
+  return status < 0 ? status : peri__activate(out, y, relu ? PERI_LINEAR : activation, NAN);
+}
+
+static int depthwise_forward(peri_layer *l, peri_tensor **out, peri_tensor *x, bool training) {
+  (void)training;
+  return grouped_forward(l, l->arg[D_ACTIVATION].integer, out, x);
 }
 
 const peri_layer_type peri_layer_DepthwiseConv2D = {
@@ -113,3 +114,13 @@ const peri_layer_type peri_layer_DepthwiseConv2D = {
     .keras = "DepthwiseConv2D",
     .build = depthwise_build,
     .forward = depthwise_forward};
+
+/* --- for fused runs --- */
+
+int64_t peri__conv2d_activation(const peri_layer *l) {
+  return l->arg[l->type == &peri_layer_DepthwiseConv2D ? (int)D_ACTIVATION : (int)ACTIVATION].integer;
+}
+
+int peri__conv2d_forward(peri_layer *l, int64_t activation, peri_tensor **out, peri_tensor *x) {
+  return (l->type == &peri_layer_DepthwiseConv2D ? grouped_forward : plain_forward)(l, activation, out, x);
+}

@@ -1,13 +1,16 @@
-/* conv2d.h - what sequential.c asks of a convolution that a pool may follow. */
+/* conv2d.h - what fused runs ask of a convolution layer: Conv2D or DepthwiseConv2D. */
 #ifndef PERI_LAYERS_CONV2D_H
 #define PERI_LAYERS_CONV2D_H
 
 #include "layers/layers.h"
 
-bool peri__conv2d_rectifies(const peri_layer *l); /* a Conv2D whose activation is relu */
-bool peri__conv2d_linear(const peri_layer *l);    /* a Conv2D without activation */
+/* What the layer does after its convolution. */
+int64_t peri__conv2d_activation(const peri_layer *l);
 
-/* The layer, ReLU and a max-pool of window `pool` (a pair) in one op. */
+/* The layer with another activation in the place of its own. */
+int peri__conv2d_forward(peri_layer *l, int64_t activation, peri_tensor **out, peri_tensor *x);
+
+/* A Conv2D, ReLU and a max-pool of window `pool` (a pair) in one op. */
 int peri__conv2d_pool_forward(peri_layer *l, peri_value pool, peri_tensor **out, peri_tensor *x);
 
 #endif

@@ -18,14 +18,19 @@ static int build(peri_layer *l) {
   return peri_layer_weight(l, "bias", 1, &units, peri__layer_choice(l, BIAS_INIT), false);
 }
 
-static int forward(peri_layer *l, peri_tensor **out, peri_tensor *x, bool training) {
-  (void)training;
-  int64_t activation = l->arg[ACTIVATION].integer;
+int64_t peri__dense_activation(const peri_layer *l) { return l->arg[ACTIVATION].integer; }
+
+int peri__dense_forward(peri_layer *l, int64_t activation, peri_tensor **out, peri_tensor *x) {
   bool relu = activation == PERI_RELU; /* clamped by the product itself */
   peri_tensor *y;
   PERI_TRY(PERI_CALL(&y, peri_op_dense, PERI_T(x), PERI_T(l->weight[0].tensor),
                      PERI_T(l->weights > 1 ? l->weight[1].tensor : NULL), PERI_B(relu)));
   return peri__activate(out, y, relu ? PERI_LINEAR : activation, NAN);
+}
+
+static int forward(peri_layer *l, peri_tensor **out, peri_tensor *x, bool training) {
+  (void)training;
+  return peri__dense_forward(l, l->arg[ACTIVATION].integer, out, x);
 }
 
 const peri_layer_type peri_layer_Dense = {

@@ -202,8 +202,7 @@ void peri_layer_set_dtype(peri_layer *l, peri_dtype dtype) {
   for (int i = 0; i < l->children; i++) peri_layer_set_dtype(l->child[i], dtype);
 }
 
-/* Does a batch fit the shape that the layer was built for? */
-static int check_input(const peri_layer *l, const peri_tensor *x) {
+int peri__layer_check(const peri_layer *l, const peri_tensor *x) {
   bool fits = x->ndim == l->in.ndim + 1;
   for (int i = 0; fits && i < l->in.ndim; i++) fits = x->shape[i + 1] == l->in.at[i];
   if (fits) return PERI_OK;
@@ -219,7 +218,7 @@ int peri_layer_forward(peri_layer *l, peri_tensor **out, peri_tensor *x, bool tr
     if (peri_dtype_floating(x->dtype)) peri_layer_set_dtype(l, x->dtype);
     PERI_TRY(peri_layer_build(l, &in));
   }
-  PERI_TRY(check_input(l, x));
+  PERI_TRY(peri__layer_check(l, x));
   return l->type->forward(l, out, x, training);
 }
 

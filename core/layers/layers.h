@@ -27,6 +27,13 @@ const char *peri__layer_choice(const peri_layer *l, int argument);
 /* l->in must have `ndim` sizes; the message says what the layer wants. */
 int peri__want_input(const peri_layer *l, int ndim, const char *what);
 
+/* PERI_ESHAPE unless the batch x fits the shape that l was built for. */
+int peri__layer_check(const peri_layer *l, const peri_tensor *x);
+
+/* What a Dense layer does after its product, and the layer with another activation in its place (dense.c). */
+int64_t peri__dense_activation(const peri_layer *l);
+int peri__dense_forward(peri_layer *l, int64_t activation, peri_tensor **out, peri_tensor *x);
+
 /* A pass of x through a container's children from..to - 1, with the runs that have a fused op as one call (sequential.c). */
 int peri__sequential_run(peri_layer *l, int from, int to, peri_tensor **out, peri_tensor *x, bool training);
 

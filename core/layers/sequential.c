@@ -1,30 +1,10 @@
-/* sequential.c - layers one after another, and the containers made of such runs.
-
-   Runs of layers that have a fused op become one call: Conv2D with ReLU (its own activation, or an Activation
-   layer behind it) and a MaxPool2D whose windows do not overlap are conv2d_pool. The result is the same
-   within rounding; only the places that the pool drops are never computed. */
+/* sequential.c - layers one after another, and the containers made of such runs. Runs that have a fused op
+   (fuse.h) become one call. */
 #include <string.h>
 
-#include "layers/conv2d.h"
+#include "layers/fuse.h"
+#include "layers/layers.h"
 #include "ops/ops.h"
-
-/* --- runs with a fused op --- */
-
-/* Does the pool's window tile the image: no padding, stride = size? */
-static bool tiles(const peri_layer *l) {
-  if (l->type != &peri_layer_MaxPool2D || l->arg[2].integer != 0) return false;
-  const int64_t *size = l->arg[0].ints.at, *stride = l->arg[1].given ? l->arg[1].ints.at : size;
-  return size[0] == stride[0] && size[1] == stride[1] && size[0] <= 255 && size[1] <= 255 && size[0] * size[1] <= 255;
-}
-
-static bool is_relu(const peri_layer *l) { return l->type == &peri_layer_Activation && l->arg[0].integer == PERI_RELU; }
-
-/* The number of children from `at` on (and below `to`) that conv2d_pool does at once, or 0. */
-static int conv_pool_run(const peri_layer *l, int at, int to) {
-  if (at + 1 < to && peri__conv2d_rectifies(l->child[at]) && tiles(l->child[at + 1])) return 2;
-  if (at + 2 < to && peri__conv2d_linear(l->child[at]) && is_relu(l->child[at + 1]) && tiles(l->child[at + 2])) return 3;
-  return 0;
-}
 
 /* --- the pass --- */
 
@@ -35,10 +15,13 @@ static int blame(int status, const peri_layer *l, int at) {
 }
 
 static int step(peri_layer *l, int *at, int to, peri_tensor **out, peri_tensor *x, bool training) {
-  int run = conv_pool_run(l, *at, to), first = *at;
-  int status = run ? peri__conv2d_pool_forward(l->child[first], l->child[first + run - 1]->arg[0], out, x)
-                   : peri_layer_forward(l->child[first], out, x, training);
-  *at += run ? run : 1;
+  int first = *at, run;
+  const peri_fusion *fused = peri_fusion_find(l, first, to, training, &run);
+  int status = fused ? peri__layer_check(l->child[first], x) : PERI_OK;
+  if (status >= 0) {
+    status = fused ? fused->forward(l, first, run, out, x, training) : peri_layer_forward(l->child[first], out, x, training);
+  }
+  *at += run;
   return status < 0 ? blame(status, l, first) : status;
 }
 

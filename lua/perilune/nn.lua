@@ -207,6 +207,26 @@ function nn.load(path) return require("perilune.nn.storage").load(path) end
 --- Is this a layer?
 nn.is_layer = is_layer
 
+--- Switches the fusing of layers on or off. It is on at start; off, every layer runs by itself, with the same
+-- results within rounding: to compare, and to see what fusing saves.
+-- @param on true or false; nil only asks
+-- @param f  a function that alone is to run so, with the arguments behind it; the state before comes back after it
+-- @return without f the state before, with f what it returns
+function nn.fusion(on, f, ...)
+  if on ~= nil and type(on) ~= "boolean" then
+    error(("nn.fusion(on): on is true or false, got %s"):format(tostring(on)), 2)
+  end
+  local before = core.set_fusion(on)
+  if f == nil then return before end
+  local results = table.pack(pcall(f, ...))
+  core.set_fusion(before)
+  if not results[1] then error(results[2], 0) end
+  return table.unpack(results, 2, results.n)
+end
+
+--- The fusions there are: a list of { name, doc }. net:plan() shows which a net has.
+nn.fusions = core.fusions
+
 require("perilune.train").attach(methods)
 
 return nn

@@ -1,0 +1,113 @@
+/* fuse.c - the table of fusions. A row's matcher and forward stand together; helpers say what a layer is. */
+#include "layers/fuse.h"
+
+#include <math.h>
+
+#include "layers/conv2d.h"
+
+/* --- on or off --- */
+
+static _Thread_local bool enabled = true;
+
+bool peri_fusion_enabled(void) { return enabled; }
+bool peri_fusion_set_enabled(bool wanted) {
+  bool before = enabled;
+  enabled = wanted;
+  return before;
+}
+
+/* --- what a layer is --- */
+
+static bool is_relu(const peri_layer *l) { return l->type == &peri_layer_Activation && l->arg[0].integer == PERI_RELU; }
+
+/* Does the pool's window tile the image: no padding, stride = size? */
+static bool tiles(const peri_layer *l) {
+  if (l->type != &peri_layer_MaxPool2D || l->arg[2].integer != 0) return false;
+  const int64_t *size = l->arg[0].ints.at, *stride = l->arg[1].given ? l->arg[1].ints.at : size;
+  return size[0] == stride[0] && size[1] == stride[1] && size[0] <= 255 && size[1] <= 255 && size[0] * size[1] <= 255;
+}
+
+static bool is_conv2d(const peri_layer *l, int64_t activation) {
+  return l->type == &peri_layer_Conv2D && peri__conv2d_activation(l) == activation;
+}
+
+/* --- conv2d_pool: Conv2D, ReLU (its own, or a layer behind it), and a max-pool whose windows do not overlap --- */
+
+static int conv_pool_match(const peri_layer *l, int at, int to, bool training) {
+  (void)training;
+  peri_layer *const *child = l->child + at;
+  if (at + 1 < to && is_conv2d(child[0], PERI_RELU) && tiles(child[1])) return 2;
+  if (at + 2 < to && is_conv2d(child[0], PERI_LINEAR) && is_relu(child[1]) && tiles(child[2])) return 3;
+  return 0;
+}
+
+static int conv_pool_forward(peri_layer *l, int at, int run, peri_tensor **out, peri_tensor *x, bool training) {
+  (void)training;
+  return peri__conv2d_pool_forward(l->child[at], l->child[at + run - 1]->arg[0], out, x);
+}
+
+/* --- conv2d: a convolution, and ReLU as a layer behind it --- */
+
+static int conv_relu_match(const peri_layer *l, int at, int to, bool training) {
+  (void)training;
+  if (at + 1 >= to || !is_relu(l->child[at + 1])) return 0;
+  const peri_layer *first = l->child[at];
+  bool conv = first->type == &peri_layer_Conv2D || first->type == &peri_layer_DepthwiseConv2D;
+  return conv && peri__conv2d_activation(first) == PERI_LINEAR ? 2 : 0;
+}
+
+static int conv_relu_forward(peri_layer *l, int at, int run, peri_tensor **out, peri_tensor *x, bool training) {
+  (void)run;
+  (void)training;
+  return peri__conv2d_forward(l->child[at], PERI_RELU, out, x);
+}
+
+/* --- dense: Dense, and ReLU as a layer behind it --- */
+
+static int dense_relu_match(const peri_layer *l, int at, int to, bool training) {
+  (void)training;
+  if (at + 1 >= to || !is_relu(l->child[at + 1]) || l->child[at]->type != &peri_layer_Dense) return 0;
+  return peri__dense_activation(l->child[at]) == PERI_LINEAR ? 2 : 0;
+}
+
+static int dense_relu_forward(peri_layer *l, int at, int run, peri_tensor **out, peri_tensor *x, bool training) {
+  (void)run;
+  (void)training;
+  return peri__dense_forward(l->child[at], PERI_RELU, out, x);
+}
+
+/* --- the table --- */
+
+const peri_fusion peri_fusions[] = {
+    {.name = "conv2d_pool",
+     .doc = "Conv2D with relu (its own, or an Activation behind it) and a MaxPool2D whose windows do not overlap: what "
+            "the pool drops is never computed, and backward visits only the places that won",
+     .match = conv_pool_match,
+     .forward = conv_pool_forward},
+    {.name = "conv2d",
+     .doc = "Conv2D or DepthwiseConv2D and an Activation relu behind it: the convolution clamps as it stores",
+     .match = conv_relu_match,
+     .forward = conv_relu_forward},
+    {.name = "dense",
+     .doc = "Dense and an Activation relu behind it: the product clamps as it stores",
+     .match = dense_relu_match,
+     .forward = dense_relu_forward},
+    {.name = "cross_entropy",
+     .doc = "a softmax at the end of a net and the cross-entropy that takes its result: one stable op on the logits, "
+            "paired by the losses"},
+};
+const int peri_fusion_count = (int)(sizeof peri_fusions / sizeof peri_fusions[0]);
+
+const peri_fusion *peri_fusion_find(const peri_layer *l, int at, int to, bool training, int *run) {
+  const peri_fusion *best = NULL;
+  *run = 1;
+  for (int i = 0; enabled && i < peri_fusion_count; i++) {
+    int taken = peri_fusions[i].match ? peri_fusions[i].match(l, at, to, training) : 0;
+    bool built = taken > (best ? *run : 0);
+    for (int k = 0; built && k < taken; k++) built = l->child[at + k]->built;
+    if (!built) continue;
+    best = &peri_fusions[i];
+    *run = taken;
+  }
+  return best;
+}
