@@ -1,7 +1,8 @@
 /* check_kernels.c - perilune-check: every kernel of every instruction set this machine has, held
-   against the naive reference; with --bench, timed as well.
+   against the naive reference; with --bench, timed as well;
+   with --probe, only the multiply-add probe on all threads, in GFLOP/s.
 
-     perilune-check [--isa NAME] [--seed N] [--verbose] [--bench]
+     perilune-check [--isa NAME] [--seed N] [--verbose] [--bench [--json] | --probe]
 
    Exit status 0: all agree; 1: some do not (each is printed); 2: bad usage or no memory. */
 #include <stdio.h>
@@ -48,16 +49,23 @@ static int check_all(const char *only, uint64_t seed) {
 int main(int argc, char **argv) {
   const char *only = NULL;
   uint64_t seed = 1;
-  int bench = 0;
+  int bench = 0, json = 0, probe = 0;
   for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "--isa") == 0 && i + 1 < argc) only = argv[++i];
     else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc) seed = strtoull(argv[++i], NULL, 10);
     else if (strcmp(argv[i], "--verbose") == 0) check_verbose = 1;
     else if (strcmp(argv[i], "--bench") == 0) bench = 1;
+    else if (strcmp(argv[i], "--json") == 0) json = 1;
+    else if (strcmp(argv[i], "--probe") == 0) probe = 1;
     else {
-      fprintf(stderr, "usage: perilune-check [--isa baseline|avx2|avx512] [--seed N] [--verbose] [--bench]\n");
+      fprintf(stderr, "usage: perilune-check [--isa baseline|avx2|avx512] [--seed N] [--verbose] "
+                      "[--bench [--json] | --probe]\n");
       return 2;
     }
   }
-  return bench ? check_bench(only) : check_all(only, seed);
+  if (probe) {
+    printf("%.1f GFLOP/s\n", check_probe(only ? only : peri_isa(), peri_threads()));
+    return 0;
+  }
+  return bench ? check_bench(only, json) : check_all(only, seed);
 }

@@ -4,12 +4,13 @@
 #
 #   bash tests/outside/setup.sh [FOLDER]     FOLDER instead of build/venv
 #   PYTHON=python3.12 bash tests/outside/setup.sh
+#   REQUIREMENTS=FILE ...                    other packages than those of tests/golden
 #
 # Ends with 0 when the venv is ready, with 77 and one line of reason when this machine cannot have it.
 set -u
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 venv=${1:-$root/build/venv}
-wanted=$root/tests/golden/requirements.txt
+wanted=${REQUIREMENTS:-$root/tests/golden/requirements.txt}
 python=${PYTHON:-python3}
 log=$venv.log
 

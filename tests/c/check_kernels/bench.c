@@ -1,10 +1,9 @@
-/* bench.c - times entries beside a probe of the processor's multiply-add, so that a slow machine is
+/* bench.c - times entries beside a probe of the processor's multiply-add (probe.c), so that a slow machine is
    told from a slow kernel. Each figure is the best of several runs of at least 20 ms. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/memory.h"
 #include "base/threads.h"
@@ -14,6 +13,7 @@ typedef struct bench {
   const char *name;
   double flops, bytes; /* of one call */
   void (*run)(const peri_kernels *k);
+  double executed; /* operations that are really executed where they are fewer than flops; 0: flops */
 } bench;
 
 enum { N = 1 << 20, SIDE = 512 };
@@ -29,12 +29,6 @@ static const peri_window conv2 = {.n = 128, .h = 13, .w = 13, .c = 32, .oh = 11,
                                   .stride_h = 1, .stride_w = 1, .dil_h = 1, .dil_w = 1, .groups = 1};
 static const peri_window pool = {.n = 128, .h = 26, .w = 26, .c = 32, .oh = 13, .ow = 13, .oc = 32, .kh = 2, .kw = 2,
                                  .stride_h = 2, .stride_w = 2, .dil_h = 1, .dil_w = 1, .groups = 1};
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 #define UNARY(f)                                                                                                       \
   static void run_##f(const peri_kernels *k) { k->unary(PERI_UNARY_##f, N, x, y, 0.1); }
@@ -118,51 +112,16 @@ static const bench benches[] = {
     {"conv2 + pool dX", CONV2_FLOPS, 0, run_fused2_dx}, {"conv2 + pool dW", CONV2_FLOPS, 0, run_fused2_dw},
 };
 
-/* Twelve independent chains of multiply-adds: what one core can do at most. The chains' vectors are as
-   wide as the set's, by GCC's target attribute; without such a set (or processor) plain vectors. */
-enum { CHAINS = 12, ROUNDS = 1 << 16 };
-#define PROBE(name, lanes, attribute)                                                                                  \
-  attribute static double name(void) {                                                                                 \
-    typedef float v __attribute__((vector_size(lanes * 4)));                                                           \
-    v sum[CHAINS], factor = {0}, total = {0};                                                                          \
-    factor += 0.999F;                                                                                                  \
-    for (int i = 0; i < CHAINS; i++) sum[i] = factor * (float)i;                                                       \
-    for (int round = 0; round < ROUNDS; round++)                                                                       \
-      for (int i = 0; i < CHAINS; i++) sum[i] = sum[i] * factor + factor;                                              \
-    for (int i = 0; i < CHAINS; i++) total += sum[i];                                                                  \
-    probe_sink = total[0];                                                                                             \
-    return 2.0 * lanes * CHAINS * ROUNDS;                                                                              \
-  }
-static volatile float probe_sink;
-PROBE(probe_baseline, 4, )
-#if defined(__x86_64__)
-PROBE(probe_avx2, 8, __attribute__((target("avx2,fma"))))
-PROBE(probe_avx512, 16, __attribute__((target("avx512f,fma"))))
-#endif
-
-static double probe(const char *isa) {
-  double (*run)(void) = probe_baseline, best = 0;
-#if defined(__x86_64__)
-  if (strcmp(isa, "avx2") == 0) run = probe_avx2;
-  if (strcmp(isa, "avx512") == 0) run = probe_avx512;
-#endif
-  for (int round = 0; round < 20; round++) {
-    double start = now(), flops = run(), rate = flops / (now() - start);
-    best = rate > best ? rate : best;
-  }
-  return best;
-}
-
 static double time_of(const bench *b, const peri_kernels *k) {
   double best = INFINITY;
   b->run(k);
   for (int round = 0; round < 3; round++) {
-    double start = now(), elapsed;
+    double start = check_now(), elapsed;
     int64_t calls = 0;
     do {
       b->run(k);
       calls++;
-      elapsed = now() - start;
+      elapsed = check_now() - start;
     } while (elapsed < 0.02);
     best = elapsed / (double)calls < best ? elapsed / (double)calls : best;
   }
@@ -188,7 +147,24 @@ static void prepare(void) {
   for (int64_t j = 0; j < N; j++) labels[j] = check_integer(0, 9);
 }
 
-int check_bench(const char *isa) {
+/* A row for people, or for programs. */
+static void print_row(const bench *b, double seconds, int json) {
+  double executed = b->executed > 0 ? b->executed : b->flops;
+  if (json) {
+    printf("{\"name\": \"%s\", \"seconds\": %.9f, \"executed\": %.0f, \"flops\": %.0f, \"bytes\": %.0f}\n", b->name,
+           seconds, executed, b->flops, b->bytes);
+    return;
+  }
+  printf("%-22s %12.1f", b->name, seconds * 1e6);
+  if (b->flops > 0) printf(" %10.1f", b->flops / seconds * 1e-9);
+  else printf(" %10s", "");
+  if (b->executed > 0) printf(" %10.1f", executed / seconds * 1e-9);
+  else printf(" %10s", "");
+  if (b->bytes > 0) printf(" %10.1f", b->bytes / seconds * 1e-9);
+  printf("\n");
+}
+
+int check_bench(const char *isa, int json) {
   const peri_kernels *k = isa ? peri_kernels_for_isa(isa, PERI_F32) : peri_kernels_of(PERI_F32);
   if (!k) {
     fprintf(stderr, "perilune-check: this machine has no %s\n", isa);
@@ -196,15 +172,14 @@ int check_bench(const char *isa) {
   }
   prepare();
   int threads = peri_threads();
-  printf("%s, %d threads; multiply-add probe on one core: %.1f GFLOP/s\n", k->isa, threads, probe(k->isa) * 1e-9);
-  printf("%-22s %12s %10s %10s\n", "", "microseconds", "GFLOP/s", "GB/s");
+  double rate = check_probe(k->isa, 1);
+  if (json) printf("{\"isa\": \"%s\", \"threads\": %d, \"probe\": %.1f}\n", k->isa, threads, rate);
+  else {
+    printf("%s, %d threads; multiply-add probe on one core: %.1f GFLOP/s\n", k->isa, threads, rate);
+    printf("%-22s %12s %10s %10s %10s\n", "", "microseconds", "GFLOP/s", "executed", "GB/s");
+  }
   for (size_t i = 0; i < sizeof benches / sizeof *benches; i++) {
-    double seconds = time_of(&benches[i], k);
-    printf("%-22s %12.1f", benches[i].name, seconds * 1e6);
-    if (benches[i].flops > 0) printf(" %10.1f", benches[i].flops / seconds * 1e-9);
-    else printf(" %10s", "");
-    if (benches[i].bytes > 0) printf(" %10.1f", benches[i].bytes / seconds * 1e-9);
-    printf("\n");
+    print_row(&benches[i], time_of(&benches[i], k), json);
     fflush(stdout);
   }
   float *all[] = {x, y, z, w};

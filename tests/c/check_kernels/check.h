@@ -74,6 +74,10 @@ void check_rows(void);
 void check_matmul(void);
 void check_windows(void);
 void check_optimisers(void);
-int check_bench(const char *isa);
+int check_bench(const char *isa, int json);
+
+/* probe.c: seconds of a steady clock; GFLOP/s of independent multiply-adds, `threads` at once, the best of 20. */
+double check_now(void);
+double check_probe(const char *isa, int threads);
 
 #endif

@@ -1,0 +1,76 @@
+-- Perilune's side: trains by net:fit, or infers by a compiled net, as asked on standard input (see sides.py).
+local root = arg[0]:match "^(.*)/scripts/" or "."
+if not package.searchpath("perilune.core", package.cpath) then
+  package.path = root .. "/lua/?.lua;" .. root .. "/lua/?/init.lua;" .. package.path
+  package.cpath = root .. "/build/lua/?.so;" .. package.cpath
+end
+package.path = root .. "/scripts/bench/?.lua;" .. package.path
+local peri = require "perilune"
+local core = require "perilune.core"
+local json = require "perilune.json"
+
+local work = json.decode(arg[1])
+peri.threads(work.threads)
+peri.seed(1)
+if work.precision == "bf16" then peri.precision "bf16" end
+local net, shape = require "nets"(work)
+
+local function pictures()
+  if work.net == "images" then
+    local count = math.max(2 * work.batch, 256)
+    local x = (peri.rand(count, shape[1], shape[2], shape[3]) * 255):byte()
+    return peri.data.tensors(x, (peri.rand(count) * 10):long())
+  end
+  if work.net == "vgg" or work.net == "resnet" then return (peri.data.fashion_mnist()) end
+  return (peri.data.mnist())
+end
+local pool = pictures()
+
+-- Seconds a step of `steps` training steps: net:fit, ended by a callback.
+local optimizer = peri.optim.Adam { lr = 1e-3 }
+local asked = 0
+local function train(steps)
+  local left, spent = steps, 0
+  while left > 0 do
+    asked = asked + 1
+    local first = left
+    local count = { on_batch_end = function()
+      left = left - 1
+      return left == 0
+    end }
+    local started = core.monotonic()
+    net:fit(pool, { epochs = 1, batch = work.batch, loss = "sparse_categorical_crossentropy", verbose = 0,
+      optimizer = optimizer, seed = asked, callbacks = { count } })
+    spent = spent + core.monotonic() - started
+    if left == first then error "no batch was learned" end
+  end
+  return { seconds = spent / steps }
+end
+
+local function infer(steps, compiled, x)
+  local laps = {}
+  local sum = 0
+  for i = 1, steps do
+    local started = core.monotonic()
+    local y <close> = compiled(x)
+    laps[i] = core.monotonic() - started
+    sum = sum + laps[i]
+  end
+  table.sort(laps)
+  return { seconds = sum / steps, p50 = laps[steps // 2 + 1], p99 = laps[math.min(steps, steps * 99 // 100 + 1)] }
+end
+
+local compiled, pixels
+if work.kind == "infer" then
+  compiled = net:compile { batch = work.batch }
+  for x in pool:batches { work.batch } do
+    pixels = x
+    break
+  end
+end
+io.stdout:setvbuf "line"
+print(("perilune, %s, %d threads"):format(peri.isa(), peri.threads()))
+for line in io.lines() do
+  local steps = json.decode(line).steps
+  print(json.encode(compiled and infer(steps, compiled, pixels) or train(steps)))
+end
