@@ -92,24 +92,29 @@ static void run_fused1_dw(const peri_kernels *k) {
 #define CONV1_FLOPS (2.0 * 128 * 26 * 26 * 32 * 9)
 #define CONV2_FLOPS (2.0 * 128 * 11 * 11 * 64 * 9 * 32)
 #define POOLED 1.0 * 128 * 32 * (26 * 26 + 2 * 13 * 13) * 4
+/* name, operations, bytes, function; EXECUTED also tells the operations left after a saving such as Winograd's */
+#define ROW(name_, flops_, bytes_, run_) {.name = name_, .flops = flops_, .bytes = bytes_, .run = run_}
+#define EXECUTED(name_, flops_, executed_, run_) {.name = name_, .flops = flops_, .executed = executed_, .run = run_}
 static const bench benches[] = {
-    {"relu", 0, 8.0 * N, run_relu}, {"exp", 0, 8.0 * N, run_exp}, {"log", 0, 8.0 * N, run_log},
-    {"tanh", 0, 8.0 * N, run_tanh}, {"sigmoid", 0, 8.0 * N, run_sigmoid}, {"gelu", 0, 8.0 * N, run_gelu},
-    {"softplus", 0, 8.0 * N, run_softplus}, {"a + b", 0, 12.0 * N, run_add}, {"a * number", 0, 8.0 * N, run_mul_scalar},
-    {"a > number", 0, 5.0 * N, run_gt}, {"axpy", 2.0 * N, 12.0 * N, run_axpy}, {"sum", 0, 4.0 * N, run_sum},
-    {"sum over rows", 0, 4.0 * N, run_sum_rows}, {"max of rows", 0, 4.0 * N, run_max},
-    {"softmax of 128", 0, 8.0 * N, run_softmax}, {"cross-entropy of 10", 0, 8.0 * N, run_entropy},
-    {"moments of 32", 0, 4.0 * N, run_moments}, {"layer norm of 128", 0, 8.0 * N, run_layer_norm},
-    {"max-pool 2x2", 0, POOLED, run_max_pool}, {"max-pool 2x2 back", 0, POOLED, run_max_pool_backward},
-    {"average-pool 2x2", 0, POOLED, run_average_pool}, {"adam", 0, 28.0 * N, run_adam},
-    {"matmul 512^3", 2.0 * SIDE * SIDE * SIDE, 0, run_square},
-    {"dense 128x1600x128", 2.0 * 128 * 1600 * 128, 0, run_dense1},
-    {"dense dX", 2.0 * 128 * 1600 * 128, 0, run_dense1_dx}, {"dense dW", 2.0 * 128 * 1600 * 128, 0, run_dense1_dw},
-    {"conv1", CONV1_FLOPS, 0, run_conv1}, {"conv2", CONV2_FLOPS, 0, run_conv2},
-    {"conv2 dX", CONV2_FLOPS, 0, run_conv2_dx}, {"conv2 dW", CONV2_FLOPS, 0, run_conv2_dw},
-    {"conv1 + pool", CONV1_FLOPS, 0, run_fused1},
-    {"conv2 + pool", CONV2_FLOPS, 0, run_fused2}, {"conv1 + pool dW", CONV1_FLOPS, 0, run_fused1_dw},
-    {"conv2 + pool dX", CONV2_FLOPS, 0, run_fused2_dx}, {"conv2 + pool dW", CONV2_FLOPS, 0, run_fused2_dw},
+    ROW("relu", 0, 8.0 * N, run_relu), ROW("exp", 0, 8.0 * N, run_exp), ROW("log", 0, 8.0 * N, run_log),
+    ROW("tanh", 0, 8.0 * N, run_tanh), ROW("sigmoid", 0, 8.0 * N, run_sigmoid), ROW("gelu", 0, 8.0 * N, run_gelu),
+    ROW("softplus", 0, 8.0 * N, run_softplus),
+    ROW("a + b", 0, 12.0 * N, run_add), ROW("a * number", 0, 8.0 * N, run_mul_scalar),
+    ROW("a > number", 0, 5.0 * N, run_gt), ROW("axpy", 2.0 * N, 12.0 * N, run_axpy), ROW("sum", 0, 4.0 * N, run_sum),
+    ROW("sum over rows", 0, 4.0 * N, run_sum_rows), ROW("max of rows", 0, 4.0 * N, run_max),
+    ROW("softmax of 128", 0, 8.0 * N, run_softmax), ROW("cross-entropy of 10", 0, 8.0 * N, run_entropy),
+    ROW("moments of 32", 0, 4.0 * N, run_moments), ROW("layer norm of 128", 0, 8.0 * N, run_layer_norm),
+    ROW("max-pool 2x2", 0, POOLED, run_max_pool), ROW("max-pool 2x2 back", 0, POOLED, run_max_pool_backward),
+    ROW("average-pool 2x2", 0, POOLED, run_average_pool), ROW("adam", 0, 28.0 * N, run_adam),
+    ROW("matmul 512^3", 2.0 * SIDE * SIDE * SIDE, 0, run_square),
+    ROW("dense 128x1600x128", 2.0 * 128 * 1600 * 128, 0, run_dense1),
+    ROW("dense dX", 2.0 * 128 * 1600 * 128, 0, run_dense1_dx),
+    ROW("dense dW", 2.0 * 128 * 1600 * 128, 0, run_dense1_dw),
+    ROW("conv1", CONV1_FLOPS, 0, run_conv1), ROW("conv2", CONV2_FLOPS, 0, run_conv2),
+    ROW("conv2 dX", CONV2_FLOPS, 0, run_conv2_dx), ROW("conv2 dW", CONV2_FLOPS, 0, run_conv2_dw),
+    ROW("conv1 + pool", CONV1_FLOPS, 0, run_fused1),
+    ROW("conv2 + pool", CONV2_FLOPS, 0, run_fused2), ROW("conv1 + pool dW", CONV1_FLOPS, 0, run_fused1_dw),
+    ROW("conv2 + pool dX", CONV2_FLOPS, 0, run_fused2_dx), ROW("conv2 + pool dW", CONV2_FLOPS, 0, run_fused2_dw),
 };
 
 static double time_of(const bench *b, const peri_kernels *k) {
