@@ -15,8 +15,8 @@
    A group of one channel (depthwise) would leave a tile nearly empty. There, vectors run along the
    channels: out[place][o] = sum over t: source[place's pixel + t][o] * weight[t][o].
 
-   (A Winograd form of 3 x 3 kernels would stand beside run_places, on the same windows and pieces.) */
-#include "kernels/window.h"
+   3 x 3 kernels go the way of winograd.h, where that pays. */
+#include "kernels/winograd.h"
 
 enum {
   PLACES = 96,           /* a multiple of every PERI_TILE_ROWS */
@@ -164,16 +164,35 @@ static int convolve(convolution *job) {
 static int conv(const peri_window *g, const void *x, const void *kernel, const void *bias, int relu, void *y) {
   convolution job = {.out = y, .out_image = g->oh * g->ow * g->oc, .out_row = g->ow * g->oc, .out_pixel = g->oc,
                      .s = weights_forward(g, kernel), .bias = bias, .relu = relu};
+  winograd w;
+  if (winograd_plan(&w, g, g->oh, g->ow))
+    return winograd_once(&w, &job.s, 0, &(winograd_output){.y = y, .bias = bias, .relu = relu}, x);
   PERI_TRY(window_forward(&job.v, g, x, 0));
   int status = convolve(&job);
   window_close(&job.v);
   return status;
 }
 
+/* The same as a convolution of dy, with the kernel turned round and its channels exchanged (stride 1). */
+static peri_window window_turned(const peri_window *g) {
+  peri_window t = *g;
+  t.h = g->oh, t.w = g->ow, t.c = g->oc;
+  t.oh = g->h, t.ow = g->w, t.oc = g->c;
+  t.pad_top = g->dil_h * (g->kh - 1) - g->pad_top;
+  t.pad_left = g->dil_w * (g->kw - 1) - g->pad_left;
+  return t;
+}
+
 /* The inputs of each phase are a grid of their own, with the taps that reach them. */
 static int conv_backward_input(const peri_window *g, const void *dy, const void *kernel, void *dx) {
   int64_t gc = g->c / g->groups, og = g->oc / g->groups;
   int status = PERI_OK;
+  winograd w;
+  peri_window turned = window_turned(g);
+  if (winograd_plan(&w, &turned, g->h, g->w)) {
+    weights from = {.from = kernel, .kw = g->kw, .tap = g->c * g->oc, .i_stride = 1, .o_stride = g->oc};
+    return winograd_once(&w, &from, 1, &(winograd_output){.y = dx}, dy);
+  }
   for (int64_t phase = 0; phase < g->stride_h * g->stride_w && status == PERI_OK; phase++) {
     int64_t py = phase / g->stride_w, px = phase % g->stride_w;
     convolution job = {.out = (float *)dx + (py * g->w + px) * g->c, .out_image = g->h * g->w * g->c,

@@ -10,8 +10,8 @@
 
    The rule, place by place: best = 0, place = 255; a larger value or the first NaN takes over.
 
-   (A Winograd F(2 x 2, 3 x 3), whose tile is one 2 x 2 cell, would replace pool_cells_2x2 on the same pieces.) */
-#include "kernels/window.h"
+   3 x 3 kernels with 2 x 2 pooling go the way of winograd.h, where that pays. */
+#include "kernels/winograd.h"
 
 enum {
   CELLS_AT_ONCE = 24,   /* 2 x 2 cells for each pass over the panels: a multiple of CELLS */
@@ -183,6 +183,11 @@ static int conv_pool(const peri_conv_pool *g, const void *x, const void *kernel,
                      uint8_t *winner) {
   const peri_window *c = &g->conv;
   if (c->n <= 0 || g->ph <= 0 || g->pw <= 0 || c->oc <= 0) return PERI_OK;
+  winograd w;
+  if (g->pool_h == 2 && g->pool_w == 2 && winograd_plan(&w, c, 2 * g->ph, 2 * g->pw)) {
+    weights from = weights_forward(c, kernel);
+    return winograd_once(&w, &from, 0, &(winograd_output){.y = y, .bias = bias, .winner = winner}, x);
+  }
   pooling job = {.g = g, .y = y, .winner = winner, .s = weights_forward(c, kernel)};
   int status = PERI_ENOMEM;
   float *padded = peri_alloc_zeroed((size_t)(c->oc + f32_WIDE) * sizeof(float));

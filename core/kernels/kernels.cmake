@@ -4,6 +4,7 @@
 # which writes its entries over the reference's. Everything else in it is static, or named by
 # PERI_ISA_NAME, so that no code of one set is ever run for another.
 set(isa_sources elementwise reduce rows norm pool optimiser matmul conv conv_kernel conv_pool conv_pool_backward)
+set(isa_parts winograd) # the same without entries of their own
 
 file(GLOB kernel_files CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/core/kernels/*.c) # a new one is noticed
 list(APPEND core_sources core/kernels/dispatch.c core/kernels/reference.c)
@@ -27,6 +28,9 @@ foreach(set IN LISTS isa_sets)
       list(APPEND sources core/kernels/${topic}.c)
       string(APPEND built "PERI_BUILT(${set}, ${topic})\n")
     endif()
+  endforeach()
+  foreach(topic IN LISTS isa_parts)
+    list(APPEND sources core/kernels/${topic}.c)
   endforeach()
   if(sources)
     add_library(perilune_kernels_${set} OBJECT ${sources})

@@ -24,6 +24,7 @@ static void check_set_of(const char *isa, peri_dtype type, uint64_t seed) {
   check_rows();
   check_matmul();
   check_windows();
+  check_winograd();
   check_optimisers();
 }
 

@@ -73,6 +73,7 @@ void check_reduce(void);
 void check_rows(void);
 void check_matmul(void);
 void check_windows(void);
+void check_winograd(void);
 void check_optimisers(void);
 int check_bench(const char *isa, int json);
 

@@ -1,0 +1,393 @@
+/* winograd.c - Winograd convolutions forward (winograd.h): plan, weights and run, compiled once for each
+   instruction set.
+
+   A piece for the threads is some tiles of one part, of as many images as they span:
+
+       1. inputs    tiles of pixels -> points:  v[point][chunk][tile][CHUNK channels]
+       2. products  for each panel of outputs, for each point:  m[tile][point][WIDE] = v[point] u[panel][point]
+       3. outputs   points of a panel -> bias, ReLU, pooling -> memory, before the next panel is begun
+
+   A product's rows are CHUNK floats apart, known when compiling: one register addresses all of them. */
+#include "kernels/winograd.h"
+
+#include "kernels/winograd_transform.h"
+
+enum {
+  CHUNK = 32,            /* channels that lie together */
+  MOST_TILES = 96,       /* of a piece: a multiple of every PERI_TILE_ROWS */
+  PIECE_FLOATS = 1 << 17, /* of a piece's points, about: half the L2 cache */
+  PIECES = 16,           /* wanted, whatever the size */
+  PACK = 16              /* channels whose weights are transformed together */
+};
+
+typedef struct spot { /* a tile: its first output */
+  int64_t image, y, x;
+} spot;
+
+typedef struct run {
+  const winograd *w;
+  const winograd_output *out;
+  const float *x, *u;
+  atomic_int status;
+} run;
+
+typedef struct piece {
+  const run *job;
+  const winograd_part *part;
+  int64_t tiles;
+  int64_t plane, step; /* floats from a chunk to the next, from a point to the next */
+  int64_t m_row;       /* from a tile to the next in m */
+  float *v, *m, *patch;
+  spot at[MOST_TILES];
+} piece;
+
+/* --- 1. inputs --- */
+
+/* Points of PERI_LANES channels (or `width`) of a tile. */
+PERI_INLINE void input_tile(const int my, const int mx, const float *from, int64_t row, int64_t pixel, int64_t width,
+                            float *to, int64_t step) {
+  vf half[6][6];
+  PERI_UNROLL for (int j = 0; j < mx + 2; j++) {
+    vf d[6], points[6];
+    PERI_UNROLL for (int i = 0; i < my + 2; i++) d[i] = vf_get(from + i * row + j * pixel, width);
+    winograd_input(my, d, points);
+    PERI_UNROLL for (int i = 0; i < my + 2; i++) half[i][j] = points[i];
+  }
+  PERI_UNROLL for (int i = 0; i < my + 2; i++) {
+    vf points[6];
+    winograd_input(mx, half[i], points);
+    PERI_UNROLL for (int j = 0; j < mx + 2; j++) vf_store(to + (i * (mx + 2) + j) * step, points[j]);
+  }
+}
+
+/* The pixels under a tile that reaches over the image's edge, with zeros there: ny x nx x c. */
+static void copy_patch(const peri_window *g, const float *image, int64_t y, int64_t x, int64_t ny, int64_t nx,
+                       float *to) {
+  int64_t left = clamp64(-x, 0, nx), right = clamp64(g->w - x, left, nx), c = g->c;
+  for (int64_t i = 0; i < ny; i++, to += nx * c) {
+    if (y + i < 0 || y + i >= g->h) {
+      memset(to, 0, (size_t)(nx * c) * sizeof(float));
+      continue;
+    }
+    memset(to, 0, (size_t)(left * c) * sizeof(float));
+    memcpy(to + left * c, image + ((y + i) * g->w + x + left) * c, (size_t)((right - left) * c) * sizeof(float));
+    memset(to + right * c, 0, (size_t)((nx - right) * c) * sizeof(float));
+  }
+}
+
+PERI_INLINE void inputs(const int my, const int mx, const piece *p) {
+  const peri_window *g = &p->job->w->g;
+  for (int64_t t = 0; t < p->tiles; t++) {
+    int64_t y = p->at[t].y - g->pad_top, x = p->at[t].x - g->pad_left, row = g->w * g->c, c = 0;
+    const float *image = p->job->x + p->at[t].image * g->h * g->w * g->c, *from = image + (y * g->w + x) * g->c;
+    if (y < 0 || x < 0 || y + my + 2 > g->h || x + mx + 2 > g->w) {
+      copy_patch(g, image, y, x, my + 2, mx + 2, p->patch);
+      from = p->patch;
+      row = (mx + 2) * g->c;
+    }
+    float *to = p->v + t * CHUNK;
+    for (; c + PERI_LANES <= g->c; c += PERI_LANES)
+      input_tile(my, mx, from + c, row, g->c, PERI_LANES, to + c / CHUNK * p->plane + c % CHUNK, p->step);
+    if (c < g->c)
+      input_tile(my, mx, from + c, row, g->c, g->c - c, to + c / CHUNK * p->plane + c % CHUNK, p->step);
+  }
+}
+
+/* --- 2. products --- */
+
+/* m's `rows` rows of one point = rows of v (CHUNK apart, planes apart) times u, channels x WIDE. */
+PERI_INLINE void product_rows(const int rows, const int vectors, const piece *p, const float *v, const float *u,
+                              float *m) {
+  f32_vec sum[PERI_TILE_ROWS][2];
+  PERI_UNROLL for (int i = 0; i < rows; i++)
+    PERI_UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = (f32_vec){0};
+  for (int64_t left = p->job->w->g.c; left > 0; left -= CHUNK, v += p->plane) {
+    int64_t channels = min64(left, CHUNK);
+    for (int64_t k = 0; k < channels; k++, u += f32_WIDE) {
+      f32_vec row[2];
+      PERI_UNROLL for (int j = 0; j < vectors; j++) row[j] = *(const f32_vec *)(u + j * PERI_LANES);
+      PERI_UNROLL for (int i = 0; i < rows; i++) {
+        float x = v[i * CHUNK + k];
+        PERI_UNROLL for (int j = 0; j < vectors; j++) sum[i][j] += x * row[j];
+      }
+    }
+  }
+  PERI_UNROLL for (int i = 0; i < rows; i++)
+    PERI_UNROLL for (int j = 0; j < vectors; j++) *(f32_vec *)(m + i * p->m_row + j * PERI_LANES) = sum[i][j];
+}
+
+#define PRODUCT(rows, vectors)                                                                                         \
+  static __attribute__((noinline)) void product_##rows##x##vectors(const piece *p, const float *v, const float *u,     \
+                                                                   float *m) {                                         \
+    product_rows(rows, vectors, p, v, u, m);                                                                           \
+  }
+#define PRODUCTS(rows) PRODUCT(rows, 1) PRODUCT(rows, 2)
+PRODUCTS(1) PRODUCTS(2) PRODUCTS(4)
+#if PERI_TILE_ROWS == 6
+PRODUCTS(6)
+#elif PERI_TILE_ROWS == 12
+PRODUCTS(8) PRODUCTS(12)
+#endif
+#undef PRODUCT
+#undef PRODUCTS
+
+/* Rows that the last product has too many are room behind the tiles: what they hold does not matter. */
+static void products(const piece *p, int64_t panel, int vectors) {
+  static void (*const some[][2])(const piece *, const float *, const float *, float *) = {
+#define PAIR(rows) {product_##rows##x1, product_##rows##x2}
+      PAIR(1), PAIR(2), PAIR(4),
+#if PERI_TILE_ROWS == 6
+      PAIR(6),
+#elif PERI_TILE_ROWS == 12
+      PAIR(8), PAIR(12),
+#endif
+#undef PAIR
+  };
+  static const int heights[] = {1, 2, 4, PERI_TILE_ROWS == 12 ? 8 : PERI_TILE_ROWS, 12};
+  const int64_t depth = p->job->w->g.c * f32_WIDE;
+  const float *u = p->job->u + p->part->weights + panel * p->part->points * depth;
+  for (int point = 0; point < p->part->points; point++)
+    for (int64_t t = 0; t < p->tiles; t += PERI_TILE_ROWS) {
+      int which = 0;
+      while (heights[which] < min64(PERI_TILE_ROWS, p->tiles - t)) which++;
+      some[which][vectors - 1](p, p->v + point * p->step + t * CHUNK, u + point * depth,
+                               p->m + t * p->m_row + point * f32_WIDE);
+    }
+}
+
+/* --- 3. outputs --- */
+
+PERI_INLINE void output_tile(const int my, const int mx, const float *m, vf out[4][4]) {
+  vf half[4][6];
+  PERI_UNROLL for (int j = 0; j < mx + 2; j++) {
+    vf s[6], sums[4];
+    PERI_UNROLL for (int i = 0; i < my + 2; i++) s[i] = vf_load(m + (i * (mx + 2) + j) * f32_WIDE);
+    winograd_output_of(my, s, sums);
+    PERI_UNROLL for (int i = 0; i < my; i++) half[i][j] = sums[i];
+  }
+  PERI_UNROLL for (int i = 0; i < my; i++) winograd_output_of(mx, half[i], out[i]);
+}
+
+/* PERI_LANES channels (or `width`) of the outputs of a tile, of which rows x cols exist. */
+PERI_INLINE void outputs_store(const int my, const int mx, const piece *p, const float *m, const spot *at, int64_t o,
+                               int64_t width) {
+  const winograd *w = p->job->w;
+  const winograd_output *to = p->job->out;
+  int64_t rows = min64(my, w->rows - at->y), cols = min64(mx, w->cols - at->x), oc = w->g.oc;
+  float *y = to->y + ((at->image * w->g.oh + at->y) * w->g.ow + at->x) * oc + o;
+  vf out[4][4], bias = to->bias ? vf_get(to->bias + o, width) : vf_set1(0);
+  output_tile(my, mx, m, out);
+  PERI_UNROLL for (int i = 0; i < my; i++)
+    PERI_UNROLL for (int j = 0; j < mx; j++) {
+      vf v = out[i][j] + bias;
+      if (to->relu) v = vf_select(vm_le(v, vf_set1(0)), vf_set1(0), v);
+      if (i < rows && j < cols) vf_put(y + (i * w->g.ow + j) * oc, v, width);
+    }
+}
+
+/* The same through 2 x 2 pooling: best = 0, place = 255; a larger value or the first NaN takes over. */
+PERI_INLINE void outputs_pool(const int my, const int mx, const piece *p, const float *m, const spot *at, int64_t o,
+                              int64_t width) {
+  const winograd *w = p->job->w;
+  const winograd_output *to = p->job->out;
+  int64_t down = w->rows / 2, across = w->cols / 2, oc = w->g.oc;
+  int64_t cell = (at->image * down + at->y / 2) * across + at->x / 2;
+  vf out[4][4], bias = to->bias ? vf_get(to->bias + o, width) : vf_set1(0);
+  output_tile(my, mx, m, out);
+  PERI_UNROLL for (int i = 0; i < my / 2; i++)
+    PERI_UNROLL for (int j = 0; j < mx / 2; j++) {
+      if (at->y / 2 + i >= down || at->x / 2 + j >= across) continue;
+      vf best = vf_set1(0);
+      vi place = vi_set1(255);
+      PERI_UNROLL for (int k = 0; k < 4; k++) {
+        vf v = out[2 * i + k / 2][2 * j + k % 2] + bias;
+        vm takes = vm_and(vm_not(vm_le(v, best)), vm_eq(best, best));
+        best = vf_select(takes, v, best);
+        place = vi_select(takes, vi_set1(k), place);
+      }
+      vf_put(to->y + (cell + i * across + j) * oc + o, best, width);
+      places_store(to->winner + (cell + i * across + j) * oc + o, place, width);
+    }
+}
+
+PERI_INLINE void outputs(const int my, const int mx, const piece *p, int64_t panel) {
+  int64_t first = panel * f32_WIDE, end = min64(first + f32_WIDE, p->job->w->g.oc);
+  for (int64_t t = 0; t < p->tiles; t++)
+    for (int64_t o = first; o < end; o += PERI_LANES) {
+      const float *m = p->m + t * p->m_row + (o - first);
+      int full = end - o >= PERI_LANES;
+      if (p->job->out->winner) {
+        if (full) outputs_pool(my, mx, p, m, &p->at[t], o, PERI_LANES);
+        else outputs_pool(my, mx, p, m, &p->at[t], o, end - o);
+      } else if (full) outputs_store(my, mx, p, m, &p->at[t], o, PERI_LANES);
+      else outputs_store(my, mx, p, m, &p->at[t], o, end - o);
+    }
+}
+
+/* --- a piece --- */
+
+#define SHAPE(my, mx)                                                                                                  \
+  static __attribute__((noinline)) void inputs_##my##mx(const piece *p) { inputs(my, mx, p); }                         \
+  static __attribute__((noinline)) void outputs_##my##mx(const piece *p, int64_t panel) { outputs(my, mx, p, panel); }
+SHAPE(2, 2) SHAPE(2, 4) SHAPE(4, 2) SHAPE(4, 4)
+#undef SHAPE
+
+static void run_tiles(const piece *p) {
+  static void (*const in[])(const piece *) = {inputs_22, inputs_24, inputs_42, inputs_44};
+  static void (*const out[])(const piece *, int64_t) = {outputs_22, outputs_24, outputs_42, outputs_44};
+  int shape = (p->part->my == 4) * 2 + (p->part->mx == 4);
+  in[shape](p);
+  for (int64_t panel = 0; panel < p->job->w->panels; panel++) {
+    products(p, panel, p->job->w->g.oc - panel * f32_WIDE > PERI_LANES ? 2 : 1);
+    out[shape](p, panel);
+  }
+}
+
+static int run_piece(run *job, const winograd_part *part, int64_t index) {
+  const winograd *w = job->w;
+  piece p = {.job = job, .part = part};
+  int64_t first = index * part->tiles, each = part->down * part->across;
+  p.tiles = min64(part->tiles, w->g.n * each - first);
+  for (int64_t t = 0; t < p.tiles; t++) {
+    int64_t inside = (first + t) % each;
+    p.at[t] = (spot){(first + t) / each, part->y + inside / part->across * part->my,
+                     part->x + inside % part->across * part->mx};
+  }
+  int64_t room = blocks64(p.tiles, PERI_TILE_ROWS) * PERI_TILE_ROWS;
+  p.plane = room * CHUNK;
+  p.step = blocks64(w->g.c, CHUNK) * p.plane + PERI_LANES; /* points off each other's cache sets */
+  p.m_row = part->points * f32_WIDE + PERI_LANES;
+  int64_t points = part->points * p.step, sums = room * p.m_row;
+  p.v = peri_alloc((size_t)(points + sums + part->points * w->g.c) * sizeof(float));
+  if (!p.v) return PERI_ENOMEM;
+  p.m = p.v + points;
+  p.patch = p.m + sums;
+  run_tiles(&p);
+  peri_free(p.v);
+  return PERI_OK;
+}
+
+static void run_indexed(void *context, int64_t index) {
+  run *job = context;
+  if (atomic_load(&job->status) < 0) return;
+  const winograd_part *part = job->w->part;
+  for (; index >= part->pieces; part++) index -= part->pieces;
+  int status = peri_interrupt_poll();
+  if (status == PERI_OK) status = run_piece(job, part, index);
+  if (status < 0) atomic_store(&job->status, status);
+}
+
+int winograd_run(const winograd *w, const float *u, const winograd_output *out, const float *x) {
+  run job = {.w = w, .out = out, .x = x, .u = u};
+  int64_t pieces = 0;
+  for (int i = 0; i < w->parts; i++) pieces += w->part[i].pieces;
+  peri_parallel(pieces, run_indexed, &job);
+  return pieces_status(&job.status, "convolution");
+}
+
+/* --- weights --- */
+
+typedef struct preparation {
+  const winograd *w;
+  const weights *from;
+  int turned;
+  float *to;
+} preparation;
+
+PERI_INLINE void weight_points(const int my, const int mx, const float *taps, int64_t tap, float *to, int64_t step) {
+  vf half[6][3];
+  PERI_UNROLL for (int j = 0; j < 3; j++) {
+    vf g[3], points[6];
+    PERI_UNROLL for (int i = 0; i < 3; i++) g[i] = vf_load(taps + (3 * i + j) * tap);
+    winograd_weights_of(my, g, points);
+    PERI_UNROLL for (int i = 0; i < my + 2; i++) half[i][j] = points[i];
+  }
+  PERI_UNROLL for (int i = 0; i < my + 2; i++) {
+    vf points[6];
+    winograd_weights_of(mx, half[i], points);
+    PERI_UNROLL for (int j = 0; j < mx + 2; j++) vf_store(to + (i * (mx + 2) + j) * step, points[j]);
+  }
+}
+
+static void prepare_panel(void *context, int64_t index) {
+  const preparation *job = context;
+  const winograd *w = job->w;
+  const weights *s = job->from;
+  int64_t panel = index / blocks64(w->g.c, PACK), first = index % blocks64(w->g.c, PACK) * PACK, o = panel * f32_WIDE;
+  int64_t channels = min64(PACK, w->g.c - first), step = w->g.c * f32_WIDE;
+  float taps[9 * PACK * f32_WIDE];
+  for (int tap = 0; tap < 9; tap++)
+    f32_pack_panel_rows(s->from + (job->turned ? 8 - tap : tap) * s->tap + first * s->i_stride + o * s->o_stride,
+                        s->i_stride, s->o_stride, channels, min64(f32_WIDE, w->g.oc - o),
+                        taps + tap * PACK * f32_WIDE);
+  for (int i = 0; i < w->parts; i++) {
+    const winograd_part *part = &w->part[i];
+    float *to = job->to + part->weights + (panel * part->points * w->g.c + first) * f32_WIDE;
+    for (int64_t at = 0; at < channels * f32_WIDE; at += PERI_LANES)
+      if (part->my == 4 && part->mx == 4) weight_points(4, 4, taps + at, PACK * f32_WIDE, to + at, step);
+      else if (part->my == 4) weight_points(4, 2, taps + at, PACK * f32_WIDE, to + at, step);
+      else if (part->mx == 4) weight_points(2, 4, taps + at, PACK * f32_WIDE, to + at, step);
+      else weight_points(2, 2, taps + at, PACK * f32_WIDE, to + at, step);
+  }
+}
+
+void winograd_weights(const winograd *w, const weights *from, int turned, float *to) {
+  preparation job = {.w = w, .from = from, .turned = turned, .to = to};
+  peri_parallel(w->panels * blocks64(w->g.c, PACK), prepare_panel, &job);
+}
+
+/* --- the plan --- */
+
+/* One way to cut `size` outputs: `fours` tiles of 4, then `twos` of 2. */
+typedef struct cut {
+  int64_t fours, twos;
+} cut;
+
+enum { CUTS = 3 };
+static cut cut_axis(int64_t size, int which) {
+  if (which == 0) return (cut){0, blocks64(size, 2)};
+  if (which == 1) return (cut){blocks64(size, 4), 0};
+  return (cut){size / 4, blocks64(size % 4, 2)};
+}
+
+/* The parts of a way to cut; returns about how many multiplications' time they take. */
+static double plan_parts(winograd *w, cut down, cut across) {
+  double cost = 0, c = (double)w->g.c, oc = (double)w->g.oc;
+  w->parts = 0;
+  w->floats = 0;
+  for (int i = 0; i < 4; i++) {
+    winograd_part p = {.my = i & 2 ? 2 : 4, .mx = i & 1 ? 2 : 4, .y = i & 2 ? 4 * down.fours : 0,
+                       .x = i & 1 ? 4 * across.fours : 0, .down = i & 2 ? down.twos : down.fours,
+                       .across = i & 1 ? across.twos : across.fours, .weights = w->floats};
+    if (p.down == 0 || p.across == 0) continue;
+    p.points = (p.my + 2) * (p.mx + 2);
+    int64_t tiles = w->g.n * p.down * p.across;
+    int64_t fit = PIECE_FLOATS / (p.points * (w->g.c + f32_WIDE));
+    p.tiles = clamp64(min64(fit, blocks64(tiles, PIECES)), PERI_TILE_ROWS, MOST_TILES);
+    p.tiles = blocks64(p.tiles, PERI_TILE_ROWS) * PERI_TILE_ROWS;
+    p.pieces = blocks64(tiles, p.tiles);
+    w->floats += w->panels * p.points * w->g.c * f32_WIDE;
+    cost += (double)(tiles * p.points) * (c * oc + 8 * (c + oc)) + 16 * (double)p.points * c * oc;
+    w->part[w->parts++] = p;
+  }
+  return cost;
+}
+
+int winograd_plan(winograd *w, const peri_window *g, int64_t rows, int64_t cols) {
+  if (g->kh != 3 || g->kw != 3 || g->stride_h != 1 || g->stride_w != 1 || g->dil_h != 1 || g->dil_w != 1 ||
+      g->groups != 1 || g->n <= 0 || rows <= 0 || cols <= 0 || g->c <= 0 || g->oc <= 0)
+    return 0;
+  *w = (winograd){.g = *g, .rows = rows, .cols = cols, .panels = blocks64(g->oc, f32_WIDE)};
+  int best = -1;
+  double least = (double)(g->n * rows * cols) * 9 * (double)(g->c * g->oc);
+  for (int way = 0; way < CUTS * CUTS; way++) {
+    double cost = plan_parts(w, cut_axis(rows, way / CUTS), cut_axis(cols, way % CUTS));
+    if (cost < least) {
+      least = cost;
+      best = way;
+    }
+  }
+  if (best < 0) return 0;
+  plan_parts(w, cut_axis(rows, best / CUTS), cut_axis(cols, best % CUTS));
+  return 1;
+}

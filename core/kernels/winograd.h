@@ -1,0 +1,81 @@
+/* winograd.h - convolutions with 3 x 3 kernels in fewer multiplications: Winograd's minimal filtering, as
+   Lavin and Gray use it ("Fast Algorithms for Convolutional Neural Networks", 2015).
+
+   A tile of my x mx outputs (2 or 4 each way) of one image comes from (my + 2) x (mx + 2) points:
+
+       tile = A' [ sum over channels  (G kernel G') . (B' input B) ] A        . is point by point
+
+   so that each point is a matrix product of its own, tiles x channels by channels x outputs, with
+   4 multiplications an output for 2 x 2 tiles and 2.25 for 4 x 4, where the plain sum takes 9.
+
+   The outputs of an image are cut into tiles of 4 and, where that is cheaper at an edge, of 2: up to four
+   parts, each a grid of equal tiles with weights of its own. A tile over the edge is computed whole and
+   stored in part.
+
+       4  4  4 | 2          10 outputs: 4 + 4 + 2;  11: 4 + 4 + 4 (3 of them used)
+       4  4  4 | 2          behind 2 x 2 pooling, outputs that the pool drops are in no tile
+
+   Weights are transformed first, by winograd_weights, into memory of the caller (w.floats numbers); they
+   depend on the geometry, not on the images, and serve any number of runs:
+
+       winograd w;
+       if (winograd_plan(&w, &geometry, rows, columns)) {
+         float *u = peri_alloc((size_t)w.floats * sizeof(float));
+         winograd_weights(&w, &weights, 0, u);
+         status = winograd_run(&w, u, &output, x);                                              */
+#ifndef PERI_KERNELS_WINOGRAD_H
+#define PERI_KERNELS_WINOGRAD_H
+
+#include "kernels/window.h"
+
+typedef struct winograd_part {
+  int my, mx, points;    /* outputs of a tile; (my + 2) (mx + 2) */
+  int64_t y, x;          /* first output of the first tile */
+  int64_t down, across;  /* tiles of an image */
+  int64_t tiles, pieces; /* most tiles of a piece; pieces of all images */
+  int64_t weights;       /* where its weights start: panels x points x channels x f32_WIDE */
+} winograd_part;
+
+typedef struct winograd {
+  peri_window g;      /* 3 x 3, stride 1, dilation 1, one group; padding of any sign */
+  int64_t rows, cols; /* of each image's outputs that are wanted */
+  int64_t panels;     /* f32_WIDE outputs each */
+  int64_t floats;     /* of the weights */
+  int parts;
+  winograd_part part[4];
+} winograd;
+
+/* Where the outputs go: to y, n x oh x ow x oc; with `winner`, through ReLU and 2 x 2 pooling as
+   peri_kernels' conv_pool has it, both n x rows / 2 x cols / 2 x oc. bias may be NULL. */
+typedef struct winograd_output {
+  float *y;
+  const float *bias;
+  int relu;
+  uint8_t *winner;
+} winograd_output;
+
+#define winograd_plan PERI_ISA_NAME(peri__winograd_plan)
+#define winograd_weights PERI_ISA_NAME(peri__winograd_weights)
+#define winograd_run PERI_ISA_NAME(peri__winograd_run)
+
+/* Chooses the tiles for the first rows x cols outputs of each image. 0 where this geometry has no such
+   form, or the plain sum is as fast. */
+int winograd_plan(winograd *w, const peri_window *g, int64_t rows, int64_t cols);
+
+/* The weights' points. `turned`: taps in the opposite order (the gradient of the input). */
+void winograd_weights(const winograd *w, const weights *from, int turned, float *to);
+
+int winograd_run(const winograd *w, const float *u, const winograd_output *out, const float *x);
+
+/* Weights and run in one. */
+static inline int winograd_once(const winograd *w, const weights *from, int turned, const winograd_output *out,
+                                const float *x) {
+  float *u = peri_alloc((size_t)w->floats * sizeof(float));
+  if (!u) return PERI_ENOMEM;
+  winograd_weights(w, from, turned, u);
+  int status = winograd_run(w, u, out, x);
+  peri_free(u);
+  return status;
+}
+
+#endif
