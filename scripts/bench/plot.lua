@@ -1,0 +1,104 @@
+-- The pictures of bench.sh: build/perilune scripts/bench/plot.lua TABLE draws build/bench/TABLE.json as
+-- plots/bench-TABLE.png.
+local root = arg[0]:match "^(.*)/scripts/" or "."
+local peri = require "perilune"
+local json = require "perilune.json"
+local plot = peri.plot
+
+local name = arg[1]
+local file <close> = assert(io.open(("%s/build/bench/%s.json"):format(root, name)))
+local result = json.decode(file:read "a")
+local rows = result.rows
+
+local function column(key, chosen, factor)
+  local values = {}
+  for _, row in ipairs(chosen or rows) do values[#values + 1] = type(row[key]) == "number" and row[key] * (factor or 1) or row[key] end
+  return values
+end
+
+local function chosen(key, value)
+  local found = {}
+  for _, row in ipairs(rows) do
+    if row[key] == value then found[#found + 1] = row end
+  end
+  return found
+end
+
+local function where() return ("%d threads, %s"):format(result.threads or 1, result.machine:match "^[^,]*") end
+
+-- Names as ticks need room: one under the other.
+local function ticks(names)
+  local short = {}
+  for i, text in ipairs(names) do short[i] = text:gsub(" ", "\n") end
+  return short
+end
+
+local draw = {}
+
+function draw.train()
+  return plot.figure { title = "Seconds an epoch, the digit net (" .. where() .. ")", ylabel = "seconds", width = 1100, height = 480 }
+    :bars(ticks(column "name"), column "seconds", { values = "%.2f" })
+end
+
+function draw.cold()
+  return plot.figure { title = "From the start of the process to a saved digit net (" .. where() .. ")", ylabel = "seconds",
+    width = 900, height = 460 }:bars(ticks(column "name"), column "seconds", { values = "%.1f" })
+end
+
+function draw.nets()
+  local fig = plot.figure { title = "PyTorch's time of a training step / Perilune's (" .. where() .. ")", ylabel = "times",
+    width = 900, height = 460, legend = "above" }
+  for _, batch in ipairs { 32, 128, 512 } do
+    local part = chosen("batch", batch)
+    fig:bars(column("net", part), column("ratio", part), { title = "batch " .. batch, values = "%.1f" })
+  end
+  return fig:hline(1)
+end
+
+function draw.inference()
+  local speed = plot.figure { title = "Inference of the digit net (" .. where() .. ")", xlabel = "batch", ylabel = "images a second",
+    logx = 2, logy = true, width = 900, height = 480, legend = "top left" }
+  local seen = {}
+  for _, row in ipairs(rows) do
+    if not seen[row.name] then
+      seen[row.name] = true
+      local part = chosen("name", row.name)
+      speed:lines(column("batch", part), column("images", part), { title = row.name, marker = "circle" })
+    end
+  end
+  return speed
+end
+
+function draw.scaling()
+  local pages = { columns = 3, title = "Training time of an image (" .. where() .. ")" }
+  local labels = { batch = "batch", width = "width of the digit net", size = "image size" }
+  for _, what in ipairs { "batch", "width", "size" } do
+    local part = chosen("what", what)
+    local x = column("value", part)
+    pages[#pages + 1] = plot.figure { xlabel = labels[what], ylabel = "microseconds an image", logx = 2, logy = true, legend = "top left" }
+      :lines(x, column("perilune", part, 1e6), { title = "Perilune", marker = "circle" })
+      :lines(x, column("torch", part, 1e6), { title = "PyTorch, its better layout", marker = "circle" })
+  end
+  return plot.panels(pages)
+end
+
+function draw.kernels()
+  local pages = { columns = 1 }
+  for _, isa in ipairs { "avx512", "avx2" } do
+    local part = chosen("isa", isa)
+    if #part > 0 then
+      pages[#pages + 1] = plot.figure { title = ("Percent of the multiply-add probe, one thread, %s"):format(isa), ylabel = "%",
+        yrange = { 0, 100 }, width = 1300, height = 400 }:bars(ticks(column("name", part)), column("fraction", part, 100), { values = "%.0f" })
+    end
+  end
+  return #pages == 1 and pages[1] or plot.panels(pages)
+end
+
+function draw.startup()
+  return plot.figure { title = "Start-up", ylabel = "milliseconds", width = 600, height = 400 }
+    :bars(column "name", column("seconds", nil, 1e3), { values = "%.1f" })
+end
+
+local path = ("%s/plots/bench-%s.png"):format(root, name)
+draw[name]():save(path)
+print("picture: " .. path)
