@@ -2,7 +2,7 @@
 
    The number of pieces is chosen from the size of the work alone, never from the number of threads,
    so that sums of pieces, added in order of piece, give the same bits whatever the thread count.
-   Idle workers spin for a few microseconds, then sleep. One job runs at a time; a call from inside a
+   Idle workers spin for 0.3 ms, then sleep. One job runs at a time; a call from inside a
    piece runs its own pieces in place. */
 #ifndef PERI_BASE_THREADS_H
 #define PERI_BASE_THREADS_H

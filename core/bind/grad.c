@@ -1,5 +1,6 @@
 /* grad.c - differentiation from Lua: backward, gradients, recording on and off. */
 #include "bind/bind.h"
+#include "grad/profile.h"
 
 static bool option_keep(lua_State *L, int index) {
   if (!lua_istable(L, index)) return false;
@@ -72,11 +73,40 @@ static int l_set_grad_enabled(lua_State *L) {
   return 1;
 }
 
+/* profile_start(); profile_stop() -> a list of { name, shape, forward_calls, backward_calls, forward, backward } */
+static int l_profile_start(lua_State *L) {
+  peri_lua_check(L, peri_profile_start());
+  return 0;
+}
+static int l_profile_stop(lua_State *L) {
+  static const char *const calls[] = {"forward_calls", "backward_calls"}, *const seconds[] = {"forward", "backward"};
+  const peri_profile_row *rows;
+  int count = peri_profile_stop(&rows);
+  lua_createtable(L, count, 0);
+  for (int i = 0; i < count; i++) {
+    lua_createtable(L, 0, 6);
+    lua_pushstring(L, rows[i].name);
+    lua_setfield(L, -2, "name");
+    peri_lua_push_shape(L, rows[i].ndim, rows[i].shape);
+    lua_setfield(L, -2, "shape");
+    for (int way = 0; way < 2; way++) {
+      lua_pushinteger(L, rows[i].calls[way]);
+      lua_setfield(L, -2, calls[way]);
+      lua_pushnumber(L, rows[i].seconds[way]);
+      lua_setfield(L, -2, seconds[way]);
+    }
+    lua_rawseti(L, -2, i + 1);
+  }
+  return 1;
+}
+
 static const luaL_Reg methods[] = {{"backward", l_backward},
                                    {"detach", l_detach},
                                    {"require_grad", l_require_grad},
                                    {NULL, NULL}};
 static const luaL_Reg functions[] = {{"grad", l_gradients},
+                                     {"profile_start", l_profile_start},
+                                     {"profile_stop", l_profile_stop},
                                      {"grad_enabled", l_grad_enabled},
                                      {"set_grad_enabled", l_set_grad_enabled},
                                      {NULL, NULL}};

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bind/bind.h"
+#include "grad/profile.h"
 #include "optim/optimiser.h"
 
 static peri_optimiser *check_optimiser(lua_State *L, int index) {
@@ -107,7 +108,10 @@ static int l_add(lua_State *L) {
 /* step_c(rate) -> the number of tensors stepped */
 static int l_step(lua_State *L) {
   peri_optimiser *o = check_optimiser(L, 1);
-  int stepped = peri_optimiser_step(o, luaL_checknumber(L, 2), peri_tensor_grad);
+  double rate = luaL_checknumber(L, 2);
+  peri_watch watch = peri_watch_start();
+  int stepped = peri_optimiser_step(o, rate, peri_tensor_grad);
+  peri_watch_stop(&watch, "optimizer:step", 0, 0, NULL);
   if (stepped < 0) peri_fail_prefix(stepped, "optimizer:step: ");
   lua_pushinteger(L, peri_lua_check(L, stepped));
   return 1;

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 
 #include "grad/node.h"
+#include "grad/profile.h"
 
 /* The number of axes that axis arguments refer to: those of the first tensor. */
 static int axes_of(const peri_call *c, const peri_signature *s) {
@@ -101,10 +102,18 @@ static int own_handles(peri_call *c) {
   return PERI_OK;
 }
 
+static int watched_forward(peri_call *c, const peri_signature *s) {
+  peri_watch watch = peri_watch_start();
+  int status = c->op->forward(c);
+  const peri_tensor *x = s->param[0].kind == PERI_K_TENSOR && c->arg[0].given ? c->arg[0].tensor : NULL;
+  peri_watch_stop(&watch, c->op->name, 0, x ? x->ndim : 0, x ? x->shape : NULL);
+  return status;
+}
+
 static int run(peri_call *c, const peri_signature *s) {
   PERI_TRY(prepare(c, s));
   c->recording = peri_grad_enabled() && c->op->backward && any_wants(c, s);
-  PERI_TRY(c->op->forward(c));
+  PERI_TRY(watched_forward(c, s));
   PERI_TRY(own_handles(c));
   if (c->recording || c->op->flags & PERI_OP_ORIGIN) PERI_TRY(join_graph(c, s));
   return PERI_OK;

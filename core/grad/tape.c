@@ -6,6 +6,7 @@
 #include "base/interrupt.h"
 #include "base/memory.h"
 #include "grad/node.h"
+#include "grad/profile.h"
 
 /* --- a tensor's place --- */
 
@@ -195,7 +196,10 @@ static int differentiate(peri_node *node) {
   peri_tensor *by_argument[PERI_MAX_ARGS] = {NULL};
   const peri_signature *s = peri_signature_of(node->call.op->signature);
   PERI_TRY(check_versions(node));
+  peri_watch watch = peri_watch_start();
   int status = node->call.op->backward(&node->call, node->grad_out, by_argument);
+  const peri_tensor *x = s->param[0].kind == PERI_K_TENSOR && node->call.arg[0].given ? node->call.arg[0].tensor : NULL;
+  peri_watch_stop(&watch, node->call.op->name, 1, x ? x->ndim : 0, x ? x->shape : NULL);
   int slot = 0;
   for (int k = 0; k < s->count; k++) {
     if (!node->call.arg[k].given) continue;

@@ -12,7 +12,7 @@ local inner = { tensor_methods = true, layer_methods = true, layer_metatable = t
   set_grad_enabled = true, csv_read = true, idx_read = true, describe = true, gather_rows = true, take_rows = true,
   onehot_rows = true, row_moments = true, initialise = true, interrupt_clear = true, interrupted = true,
   isatty = true, layer_types = true, memory_fail_at = true, ops = true, optimizer = true, permutation = true,
-  signal_interrupt = true, terminal_size = true,
+  signal_interrupt = true, terminal_size = true, profile_start = true, profile_stop = true,
   raw_terminal = true, raw_terminal_end = true, raw_terminal_read = true, raw_terminal_write = true }
 for name, value in pairs(core) do
   if not inner[name] then peri[name] = value end
@@ -50,6 +50,16 @@ function peri.no_grad(f, ...)
   end
   return restore(core.set_grad_enabled(false), pcall(f, ...))
 end
+
+--- Calls a function and tells where its time went: calls and milliseconds of every op, forward and backward.
+--
+--    print(peri.profile(function() net:fit(train, { epochs = 1, loss = "mse" }) end))
+-- @param f   the function
+-- @param ... its arguments
+-- @return a profile: a list of rows { name, shape, forward_calls, backward_calls, forward, backward } (seconds),
+--   slowest first, with `seconds` (in all) and `elsewhere` (outside ops: Lua, data, the tape); it prints itself
+-- @return what f returns
+function peri.profile(f, ...) return require("perilune.profile").run(f, ...) end
 
 --- Is this a tensor?
 function peri.is_tensor(x)

@@ -113,11 +113,41 @@ local function add_list(metric, values, weights)
   metric.sum, metric.count = metric.sum + sum, metric.count + count
 end
 
+-- How many rows of scores name the class of their label or one-hot row, counted in C, and how many rows there are;
+-- nil for other shapes and types.
+local function hits(prediction, target)
+  local classes = last_size(prediction)
+  local rows = prediction:numel() // classes
+  if classes < 2 then return nil end
+  local wanted
+  if #target.shape == #prediction.shape and last_size(target) == classes then
+    wanted = target:argmax(-1)
+  elseif target.dtype == "int64" or target.dtype == "uint8" then
+    local labels <close> = target:to "int64"
+    wanted = labels + 1
+  else
+    return nil
+  end
+  local right <close> = wanted
+  if right:numel() ~= rows then return nil end
+  local got <close> = prediction:argmax(-1)
+  local same <close> = got:reshape(rows):eq(right:reshape(rows))
+  local sum <close> = same:sum()
+  return 0.0 + sum:item(), rows
+end
+
 --- The part of the samples whose class is right.
 -- @param given { threshold = 0.5 }: for nets with one output; 0 where that is a logit
 function metrics.accuracy(given)
   local a = args.named("metrics.accuracy", given, { { "threshold", "number", 0.5 }, { "name", "string", "accuracy" } })
   return mean(a.name, function(self, prediction, target, weights)
+    if not weights then
+      local right, count = hits(prediction, target)
+      if right then
+        self.sum, self.count = self.sum + right, self.count + count
+        return
+      end
+    end
     local wanted = target_classes(self.name, prediction, target)
     local got = predicted_classes(prediction, a.threshold)
     for i, class in ipairs(wanted) do got[i] = got[i] == class and 1 or 0 end
