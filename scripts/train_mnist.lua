@@ -38,6 +38,8 @@ local function options()
     script.integer)
   parser:option("--seed", "Of weights, order and dropout.", "1", script.integer)
   parser:option("--threads", "Threads to use; all processors when left out.", nil, script.count)
+  parser:option("--precision", "How float32 is multiplied; bf16 rounds what it multiplies."):default "float32"
+    :choices { "float32", "bf16" }
   parser:option("--data", "Folder of the MNIST files; the cache when left out.")
   parser:option("--model", "Where to save the net (.h5).", "digits.h5")
   parser:option("--plot", "Where to save the curves (.png, .svg, .pdf).", "plots/accuracy.png")
@@ -130,14 +132,16 @@ local function main()
   local function say(format, ...) (o.json and io.stderr or io.stdout):write(format:format(...), "\n") end
   local peri = script.perilune(NAME)
   local threads = script.threads(o.threads)
+  local precision, unit = peri.precision(o.precision)
+  local arithmetic = precision == "bf16" and ("bf16 (%s)"):format(unit) or precision
   peri.seed(o.seed)
 
   local train, test = script.mnist(NAME, o.data)
   local validation
   if o.validation > 0 then train, validation = train:split(1 - o.validation) end
   local net = digit_net(peri.nn, o)
-  say("%d images to learn from, %d to validate, %d to test; %d parameters; %d threads, %s", #train,
-    validation and #validation or 0, #test, parameter_count(net), threads, peri.isa())
+  say("%d images to learn from, %d to validate, %d to test; %d parameters; %d threads, %s, %s", #train,
+    validation and #validation or 0, #test, parameter_count(net), threads, peri.isa(), arithmetic)
 
   local history = fit(net, train, validation, o, peri)
   script.make_folder(o.model)
@@ -158,7 +162,8 @@ local function main()
     print(json.encode {
       train_accuracy = seen, validation_accuracy = held or json.null, test_accuracy = result.accuracy,
       seconds_per_epoch = script.median(history.seconds) or json.null, epochs = #history.epoch, seed = o.seed,
-      threads = threads, isa = peri.isa(), parameters = parameter_count(net),
+      threads = threads, isa = peri.isa(), precision = precision, bf16_unit = unit,
+      parameters = parameter_count(net),
     })
   end
   return 0

@@ -65,6 +65,19 @@ static int l_isa(lua_State *L) {
   return 1;
 }
 
+/* precision([name]): sets how float32 is multiplied when a name is given; returns the name in use, and the unit
+   that multiplies bfloat16 on this machine. */
+static int l_precision(lua_State *L) {
+  if (!lua_isnoneornil(L, 1)) {
+    if (lua_type(L, 1) != LUA_TSTRING)
+      return peri_lua_error(L, "precision: wants \"float32\" or \"bf16\", got a %s", luaL_typename(L, 1));
+    peri_lua_check(L, peri_precision_set(lua_tostring(L, 1)));
+  }
+  lua_pushstring(L, peri_precision());
+  lua_pushstring(L, peri_precision_unit());
+  return 2;
+}
+
 /* memory(): bytes in live tensors, bytes kept for reuse. */
 static int l_memory(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)peri_memory_live());
@@ -107,6 +120,7 @@ static int l_set_rng_state(lua_State *L) {
 static const luaL_Reg functions[] = {{"seed", l_seed},
                                      {"threads", l_threads},
                                      {"isa", l_isa},
+                                     {"precision", l_precision},
                                      {"memory", l_memory},
                                      {"memory_trim", l_memory_trim},
                                      {"memory_fail_at", l_memory_fail_at},

@@ -14,7 +14,11 @@
    no sense for integers are NULL): it is the oracle and the documentation. The instruction-set builds
    of matmul.c, conv.c, pool.c, elementwise.c, ... replace what they do faster, for float32 (matrix
    product: float64 as well). dispatch.c chooses once, at the first call: the best set the processor
-   has, or PERILUNE_ISA=reference|baseline|avx2|avx512. */
+   has, or PERILUNE_ISA=reference|baseline|avx2|avx512.
+
+   With precision "bf16", matrix products and convolutions of float32 round their operands to bfloat16 and
+   add up in float32 (bf16_emulated.c says which). They run on the best unit the processor has; PERILUNE_ISA
+   may also name one of those, avx512bf16|amx, or amx-emulated (for tests); with a set they are emulated. */
 #ifndef PERI_KERNELS_H
 #define PERI_KERNELS_H
 
@@ -169,5 +173,14 @@ const peri_kernels *peri_kernels_for_isa(const char *isa, peri_dtype dtype);
 
 /* The set in use: "reference", "baseline", "avx2" or "avx512". */
 const char *peri_isa(void);
+
+/* How float32 is multiplied: "float32" (the start) or "bf16". It changes what peri_kernels_of(PERI_F32)
+   gives from now on; PERI_EARG for another name, with a message that lists them. */
+const char *peri_precision(void);
+int peri_precision_set(const char *name);
+
+/* What multiplies bfloat16 here: "avx512bf16", "amx", "amx-emulated", or "emulated" (float32 kernels on
+   rounded operands, and no faster). These, too, are names for peri_kernels_for_isa. */
+const char *peri_precision_unit(void);
 
 #endif

@@ -4,6 +4,9 @@
 
      perilune-check [--isa NAME] [--seed N] [--verbose] [--bench [--json] | --probe]
 
+   NAME is a set (baseline, avx2, avx512) or a unit that multiplies bfloat16 (emulated, avx512bf16, amx,
+   amx-emulated), which is held against the reference on rounded operands.
+
    Exit status 0: all agree; 1: some do not (each is printed); 2: bad usage or no memory. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +16,7 @@
 #include "check_kernels/check.h"
 
 static const char *const sets[] = {"baseline", "avx2", "avx512"};
+static const char *const units[] = {"emulated", "avx512bf16", "amx", "amx-emulated"}; /* of bfloat16 */
 
 static void check_set_of(const char *isa, peri_dtype type, uint64_t seed) {
   check_type = type;
@@ -28,18 +32,35 @@ static void check_set_of(const char *isa, peri_dtype type, uint64_t seed) {
   check_optimisers();
 }
 
+/* What the unit multiplies; the rest of its table is the set's. */
+static void check_unit_of(const char *unit, uint64_t seed) {
+  check_type = PERI_F32;
+  check_reference = peri_kernels_for_isa("reference", PERI_F32);
+  check_fast = peri_kernels_for_isa(unit, PERI_F32);
+  check_seed(seed);
+  check_bf16 = 1;
+  check_matmul();
+  check_windows();
+  check_bf16 = 0;
+}
+
 static int check_all(const char *only, uint64_t seed) {
   int checked = 0;
-  for (size_t s = 0; s < sizeof sets / sizeof *sets; s++) {
-    if (only && strcmp(only, sets[s]) != 0) continue;
-    if (!peri_kernels_for_isa(sets[s], PERI_F32)) {
-      printf("%s: not on this machine\n", sets[s]);
+  for (size_t s = 0; s < (sizeof sets + sizeof units) / sizeof *sets; s++) {
+    size_t unit = s - sizeof sets / sizeof *sets;
+    int is_set = s < sizeof sets / sizeof *sets;
+    const char *name = is_set ? sets[s] : units[unit];
+    if (only && strcmp(only, name) != 0) continue;
+    if (!peri_kernels_for_isa(name, PERI_F32)) {
+      printf("%s: not on this machine\n", name);
       continue;
     }
     int before = check_failures;
-    check_set_of(sets[s], PERI_F32, seed);
-    check_set_of(sets[s], PERI_F64, seed);
-    printf("%s: %s\n", sets[s], check_failures == before ? "agrees with the reference" : "DIFFERS");
+    if (is_set) {
+      check_set_of(name, PERI_F32, seed);
+      check_set_of(name, PERI_F64, seed);
+    } else check_unit_of(name, seed);
+    printf("%s: %s\n", name, check_failures == before ? "agrees with the reference" : "DIFFERS");
     checked++;
   }
   peri_threads_stop();
@@ -59,7 +80,7 @@ int main(int argc, char **argv) {
     else if (strcmp(argv[i], "--json") == 0) json = 1;
     else if (strcmp(argv[i], "--probe") == 0) probe = 1;
     else {
-      fprintf(stderr, "usage: perilune-check [--isa baseline|avx2|avx512] [--seed N] [--verbose] "
+      fprintf(stderr, "usage: perilune-check [--isa SET|UNIT] [--seed N] [--verbose] "
                       "[--bench [--json] | --probe]\n");
       return 2;
     }

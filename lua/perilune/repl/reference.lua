@@ -51,6 +51,10 @@ return {
   -- the machine
   threads = { "threads([n])", "Sets the number of threads, when n is given; the number in use." },
   isa = { "isa()", "The instruction set the kernels use: baseline, avx2 or avx512." },
+  precision = { 'precision(["float32" | "bf16"])', "Sets how float32 is multiplied, when a name is given. With bf16, matrix "
+    .. "products and convolutions round what they multiply to bfloat16 (8 bits of precision) and add up in float32; "
+    .. "tensors, weights and their updates stay float32. Returns the name in use, and what multiplies bfloat16 on this "
+    .. "machine: amx, avx512bf16, or emulated, which is no faster than float32." },
   memory = { "memory()", "Bytes in live tensors, and bytes kept for reuse." },
   memory_trim = { "memory_trim()", "Gives the memory kept for reuse back to the system." },
   monotonic = { "monotonic()", "Seconds on a clock that only goes forward, for measuring." },

@@ -31,6 +31,8 @@ typedef struct check_case {
   check_buffer in[CHECK_MOST], out[CHECK_MOST];
   int ins, outs;
   double rel, abs;
+  int operands; /* bit i: input i is rounded where the set multiplies in bfloat16; the reference gets it rounded */
+  int unrounded; /* bit i: output i comes from the unrounded inputs all the same */
   int ignore; /* bit i: output i is not compared with the reference, only between threads */
   const void *options;
   int64_t size[6];
@@ -42,6 +44,7 @@ extern peri_dtype check_type; /* PERI_F32 or PERI_F64 */
 extern const peri_kernels *check_reference, *check_fast;
 extern int check_failures;
 extern int check_verbose;
+extern int check_bf16; /* the set multiplies in bfloat16: the reference is given rounded operands */
 
 /* Whether the set has its own version of an entry. */
 #define CHECK_OWN(entry) (check_fast->entry != check_reference->entry)

@@ -35,6 +35,7 @@ static void check_one(int64_t m, int64_t n, int64_t k, int form, int gap) {
            a_turned ? ", a turned" : "", b_turned ? ", b turned" : "", q.p.accumulate ? ", accumulate" : "",
            q.bias ? ", bias" : "", q.p.relu ? ", relu" : "", gap);
   c.options = &q;
+  c.operands = 3;
   check_in(&c, extent(m, q.p.a_row, k, q.p.a_col), -1, 1, 0);
   check_in(&c, extent(k, q.p.b_row, n, q.p.b_col), -1, 1, 0);
   check_in(&c, n, -1, 1, 0);
@@ -52,6 +53,7 @@ static void check_strided(int64_t m, int64_t n, int64_t k) {
   snprintf(c.shape, sizeof c.shape, "%lld x %lld x %lld, both strides above 1", (long long)m, (long long)n,
            (long long)k);
   c.options = &q;
+  c.operands = 3;
   check_in(&c, extent(m, q.p.a_row, k, 2), -1, 1, 0);
   check_in(&c, extent(k, q.p.b_row, n, 2), -1, 1, 0);
   check_in(&c, n, -1, 1, 0);
@@ -67,6 +69,7 @@ static void check_special(int64_t m, int64_t n, int64_t k) {
   check_begin(&c, "matmul", run_matmul);
   snprintf(c.shape, sizeof c.shape, "%lld x %lld x %lld with NaN and inf", (long long)m, (long long)n, (long long)k);
   c.options = &q;
+  c.operands = 3;
   check_in(&c, m * k, -1, 1, 0);
   check_in(&c, k * n, 0.5, 1, 0);
   check_in(&c, n, -1, 1, 0);
@@ -75,6 +78,31 @@ static void check_special(int64_t m, int64_t n, int64_t k) {
   check_update(&c, m * n, NAN, NAN); /* not accumulating: what was there must not matter */
   c.abs = 1e-6 * sqrt((double)k + 1);
   check_case_run(&c);
+}
+
+/* Numbers at the ends of what bfloat16 holds: halfway between two, denormal, rounding up to infinity; one row of A
+   for each, times a B of ones and zeros, so that every output is one of them. */
+static void check_rounding(void) {
+  static const double values[] = {1 + 0x1p-8, 1 + 0x3p-8, 1 + 0x1p-8 + 0x1p-20, 1 + 0x1p-8 - 0x1p-20, 0x1.fep0, 0x1.ffp0,
+                                  -0x1.01p-100, 0x1p-126, 0x1.8p-130, -0x1p-149, 0x1.fefffep127, 0x1.ffp127, -0x1.fffffep127, 0};
+  enum { VALUES = sizeof values / sizeof *values };
+  for (int turned = 0; turned < 2; turned++) {
+    check_case c;
+    problem q = {.p = {.m = VALUES, .n = 40, .k = 35, .a_row = turned ? 1 : 35, .a_col = turned ? VALUES : 1, .b_row = 40,
+                       .b_col = 1, .c_row = 40}};
+    check_begin(&c, "matmul", run_matmul);
+    snprintf(c.shape, sizeof c.shape, "rounding%s", turned ? ", a turned" : "");
+    c.options = &q;
+    c.operands = 3;
+    check_in(&c, VALUES * 35, 0, 0, 0);
+    check_in(&c, 35 * 40, 0, 0, 0);
+    check_in(&c, 40, 0, 0, 0);
+    for (int i = 0; i < VALUES; i++) check_set(&c.in[0], i * q.p.a_row + i % 35 * q.p.a_col, values[i]);
+    for (int64_t i = 0; i < 35 * 40; i++) check_set(&c.in[1], i, isfinite(values[i / 40 % VALUES]));
+    check_out(&c, CHECK_REAL, VALUES * 40);
+    c.rel = 0, c.abs = 0x1p-126; /* a denormal sum may be 0 */
+    check_case_run(&c);
+  }
 }
 
 void check_matmul(void) {
@@ -97,4 +125,5 @@ void check_matmul(void) {
   check_strided(65, 17, 90);
   check_special(5, 9, 13);
   check_special(70, 66, 130);
+  if (check_bf16) check_rounding();
 }

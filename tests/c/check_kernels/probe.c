@@ -48,7 +48,7 @@ double check_probe(const char *isa, int threads) {
   double best = 0;
 #if defined(__x86_64__)
   if (strcmp(isa, "avx2") == 0) p.run = probe_avx2;
-  if (strcmp(isa, "avx512") == 0) p.run = probe_avx512;
+  if (strcmp(isa, "avx512") == 0 || strcmp(isa, "avx512bf16") == 0 || strcmp(isa, "amx") == 0) p.run = probe_avx512;
 #endif
   if (threads > PROBE_MOST) threads = PROBE_MOST;
   for (int round = 0; round < 20; round++) {

@@ -61,6 +61,9 @@ static void run_conv_kernel(const peri_kernels *k, check_case *c) {
                                       c->size[0] ? c->out[1].data : NULL);
 }
 
+/* Convolutions of one channel a group stay float32. */
+static int rounded(const peri_window *g) { return g->c > g->groups ? 3 : 0; }
+
 static double tolerance(int64_t terms) { return 2e-6 * sqrt((double)terms + 1); }
 
 /* Geometries whose products may be taken by Winograd's filtering, which winograd.c holds against the size of
@@ -75,6 +78,7 @@ static void check_conv(const peri_window *g, int options) {
   check_case c;
   if (CHECK_OWN(conv)) {
     begin(&c, "conv", run_conv, g, g);
+    c.operands = rounded(g);
     c.size[0] = options & 1, c.size[1] = options >> 1 & 1;
     check_in(&c, images(g), -1, 1, 0);
     check_in(&c, weights(g), -1, 1, 0);
@@ -85,6 +89,7 @@ static void check_conv(const peri_window *g, int options) {
   }
   if (CHECK_OWN(conv_backward_input)) {
     begin(&c, "conv_backward_input", run_conv_input, g, g);
+    c.operands = rounded(g);
     check_in(&c, outputs(g), -1, 1, 0);
     check_in(&c, weights(g), -1, 1, 0);
     check_out(&c, CHECK_REAL, images(g));
@@ -93,6 +98,8 @@ static void check_conv(const peri_window *g, int options) {
   }
   if (CHECK_OWN(conv_backward_kernel)) {
     begin(&c, "conv_backward_kernel", run_conv_kernel, g, g);
+    c.operands = rounded(g);
+    c.unrounded = 2; /* dbias */
     c.size[0] = options & 1;
     check_in(&c, images(g), -1, 1, 0);
     check_in(&c, outputs(g), -1, 1, 0);
@@ -130,6 +137,7 @@ static void check_conv_pool(const peri_window *g, int64_t pool_h, int64_t pool_w
   int kinds = filtered(g) && pool_h == 2 && pool_w == 2 ? 1 : 2;
   for (int whole = 0; CHECK_OWN(conv_pool) && whole < kinds; whole++) { /* whole numbers: exact, with ties */
     begin(&c, "conv_pool", run_conv_pool, g, &p);
+    c.operands = rounded(g);
     c.size[0] = bias;
     check_in(&c, images(g), -2, 2, whole);
     check_in(&c, weights(g), -2, 2, whole);
