@@ -19,6 +19,7 @@
 
 #define PERI_LUA_TENSOR "perilune.Tensor"
 #define PERI_LUA_LAYER "perilune.Layer"
+#define PERI_LUA_COMPILED "perilune.Compiled"
 #define PERI_LUA_OPTIMIZER "perilune.Optimizer"
 
 /* luaL_error, but the position in front is the caller's own line, not one of lua/perilune. */
@@ -68,6 +69,7 @@ void peri_lua_open_format(lua_State *L);
 void peri_lua_open_bridge(lua_State *L); /* for optional modules: bridge.h */
 void peri_lua_open_layer(lua_State *L);
 void peri_lua_open_plan(lua_State *L);
+void peri_lua_open_compiled(lua_State *L);
 void peri_lua_open_optim(lua_State *L);
 void peri_lua_open_terminal(lua_State *L);
 void peri_lua_open_raw_terminal(lua_State *L);

@@ -136,6 +136,7 @@ static void (*const parts[])(lua_State *L) = {
     peri_lua_open_grad,
     peri_lua_open_layer,
     peri_lua_open_plan,
+    peri_lua_open_compiled,
     peri_lua_open_optim,
     peri_lua_open_format,
     peri_lua_open_bridge,

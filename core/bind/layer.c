@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bind/bind.h"
+#include "layers/compile.h"
 #include "layers/layers.h"
 
 static peri_layer *check_layer(lua_State *L, int index) {
@@ -128,6 +129,12 @@ static int l_run(lua_State *L) {
   luaL_argcheck(L, from >= 1 && from <= to && to <= l->children, 2, "no such layers");
   peri_tensor *x = peri_lua_tensor(L, 4), **box = peri_lua_new_tensor(L);
   check_layer_status(L, l, peri__sequential_run(l, (int)from - 1, (int)to, box, x, lua_toboolean(L, 5)));
+  return 1;
+}
+
+/* weights_state(): a number that changes whenever a weight is written over. */
+static int l_weights_state(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)peri_layer_weights_state(check_layer(L, 1)));
   return 1;
 }
 
@@ -276,7 +283,7 @@ static int l_origin(lua_State *L) {
 static const luaL_Reg methods[] = {{"attached", l_attached}, {"adopt", l_adopt},       {"build_c", l_build},
                                    {"set_built", l_set_built}, {"forward_c", l_forward}, {"run_c", l_run},
                                    {"in_c", l_in_c},         {"config", l_config},     {"own_weights", l_own_weights},
-                                   {"free", l_free},         {NULL, NULL}};
+                                   {"free", l_free},         {"weights_state", l_weights_state}, {NULL, NULL}};
 static const luaL_Reg metamethods[] = {{"__gc", l_free}, {"__close", l_free}, {"__newindex", l_newindex}, {"__len", l_len}, {NULL, NULL}};
 static const luaL_Reg functions[] = {{"layer", l_layer}, {"layer_types", l_layer_types}, {"initialise", l_initialise},
                                      {"origin", l_origin}, {NULL, NULL}};

@@ -7,12 +7,17 @@
 
 enum { FILTERS, KERNEL, STRIDE, PADDING, DILATION, GROUPS, ACTIVATION, USE_BIAS, KERNEL_INIT, BIAS_INIT };
 
-/* The output's height and width, by the op's own geometry on a stand-in for the images. */
-static int output_size(peri_layer *l, int64_t filters, int first) {
+/* The op's own geometry on a stand-in for one image; a layer's kernel, stride, padding and dilation stand from argument
+   `first` on. */
+static int window_of(const peri_layer *l, peri_window *g, int64_t filters, int first, int64_t groups) {
   const peri_value *a = l->arg + first;
   peri_tensor image = {.ndim = 4, .shape = {1, l->in.at[0], l->in.at[1], l->in.at[2]}};
+  return peri__window(g, l->type->name, &image, a[0].ints.at[0], a[0].ints.at[1], filters, &a[1], a[2].integer, &a[3], groups);
+}
+
+static int output_size(peri_layer *l, int64_t filters, int first) {
   peri_window g;
-  PERI_TRY(peri__window(&g, l->type->name, &image, a[0].ints.at[0], a[0].ints.at[1], filters, &a[1], a[2].integer, &a[3], 1));
+  PERI_TRY(window_of(l, &g, filters, first, 1));
   l->out = (peri_shape){3, {g.oh, g.ow, filters}};
   return PERI_OK;
 }
@@ -123,4 +128,9 @@ int64_t peri__conv2d_activation(const peri_layer *l) {
 
 int peri__conv2d_forward(peri_layer *l, int64_t activation, peri_tensor **out, peri_tensor *x) {
   return (l->type == &peri_layer_DepthwiseConv2D ? grouped_forward : plain_forward)(l, activation, out, x);
+}
+
+int peri__conv2d_window(const peri_layer *l, peri_window *g) {
+  bool depthwise = l->type == &peri_layer_DepthwiseConv2D;
+  return window_of(l, g, l->out.at[2], depthwise ? (int)D_KERNEL : (int)KERNEL, depthwise ? l->in.at[2] : l->arg[GROUPS].integer);
 }

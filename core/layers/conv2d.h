@@ -7,6 +7,9 @@
 /* What the layer does after its convolution. */
 int64_t peri__conv2d_activation(const peri_layer *l);
 
+/* The geometry of a built layer on one image. */
+int peri__conv2d_window(const peri_layer *l, peri_window *g);
+
 /* The layer with another activation in the place of its own. */
 int peri__conv2d_forward(peri_layer *l, int64_t activation, peri_tensor **out, peri_tensor *x);
 

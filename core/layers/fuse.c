@@ -20,13 +20,6 @@ bool peri_fusion_set_enabled(bool wanted) {
 
 static bool is_relu(const peri_layer *l) { return l->type == &peri_layer_Activation && l->arg[0].integer == PERI_RELU; }
 
-/* Does the pool's window tile the image: no padding, stride = size? */
-static bool tiles(const peri_layer *l) {
-  if (l->type != &peri_layer_MaxPool2D || l->arg[2].integer != 0) return false;
-  const int64_t *size = l->arg[0].ints.at, *stride = l->arg[1].given ? l->arg[1].ints.at : size;
-  return size[0] == stride[0] && size[1] == stride[1] && size[0] <= 255 && size[1] <= 255 && size[0] * size[1] <= 255;
-}
-
 static bool is_conv2d(const peri_layer *l, int64_t activation) {
   return l->type == &peri_layer_Conv2D && peri__conv2d_activation(l) == activation;
 }
@@ -36,8 +29,8 @@ static bool is_conv2d(const peri_layer *l, int64_t activation) {
 static int conv_pool_match(const peri_layer *l, int at, int to, bool training) {
   (void)training;
   peri_layer *const *child = l->child + at;
-  if (at + 1 < to && is_conv2d(child[0], PERI_RELU) && tiles(child[1])) return 2;
-  if (at + 2 < to && is_conv2d(child[0], PERI_LINEAR) && is_relu(child[1]) && tiles(child[2])) return 3;
+  if (at + 1 < to && is_conv2d(child[0], PERI_RELU) && peri__pool2d_tiles(child[1])) return 2;
+  if (at + 2 < to && is_conv2d(child[0], PERI_LINEAR) && is_relu(child[1]) && peri__pool2d_tiles(child[2])) return 3;
   return 0;
 }
 

@@ -34,6 +34,15 @@ int peri__layer_check(const peri_layer *l, const peri_tensor *x);
 int64_t peri__dense_activation(const peri_layer *l);
 int peri__dense_forward(peri_layer *l, int64_t activation, peri_tensor **out, peri_tensor *x);
 
+/* The geometry of a built MaxPool2D or AveragePool2D on one image (pool2d.c). */
+int peri__pool2d_window(const peri_layer *l, peri_window *g);
+
+/* A MaxPool2D whose windows tile the image: no padding, stride = size, as conv2d_pool has it. */
+bool peri__pool2d_tiles(const peri_layer *l);
+
+/* The top, bottom, left and right padding of a ZeroPadding2D (shape.c). */
+int peri__padding_of(const peri_layer *l, int64_t side[4]);
+
 /* A pass of x through a container's children from..to - 1, with the runs that have a fused op as one call (sequential.c). */
 int peri__sequential_run(peri_layer *l, int from, int to, peri_tensor **out, peri_tensor *x, bool training);
 

@@ -4,12 +4,22 @@
 
 #define POOL_SIGNATURE "size/pool_size/kernel: pair = 2, stride/strides: pair?, padding: valid|same = valid"
 
-static int build(peri_layer *l) {
+int peri__pool2d_window(const peri_layer *l, peri_window *g) {
   const peri_value *a = l->arg, *stride = a[1].given ? &a[1] : &a[0];
-  PERI_TRY(peri__want_input(l, 3, "images (H, W, C)"));
   peri_tensor image = {.ndim = 4, .shape = {1, l->in.at[0], l->in.at[1], l->in.at[2]}};
+  return peri__window(g, l->type->name, &image, a[0].ints.at[0], a[0].ints.at[1], l->in.at[2], stride, a[2].integer, NULL, 1);
+}
+
+bool peri__pool2d_tiles(const peri_layer *l) {
+  if (l->type != &peri_layer_MaxPool2D || l->arg[2].integer != 0) return false;
+  const int64_t *size = l->arg[0].ints.at, *stride = l->arg[1].given ? l->arg[1].ints.at : size;
+  return size[0] == stride[0] && size[1] == stride[1] && size[0] <= 255 && size[1] <= 255 && size[0] * size[1] <= 255;
+}
+
+static int build(peri_layer *l) {
+  PERI_TRY(peri__want_input(l, 3, "images (H, W, C)"));
   peri_window g;
-  PERI_TRY(peri__window(&g, l->type->name, &image, a[0].ints.at[0], a[0].ints.at[1], l->in.at[2], stride, a[2].integer, NULL, 1));
+  PERI_TRY(peri__pool2d_window(l, &g));
   l->out = (peri_shape){3, {g.oh, g.ow, g.c}};
   return PERI_OK;
 }

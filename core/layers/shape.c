@@ -60,7 +60,7 @@ const peri_layer_type peri_layer_Reshape = {.name = "Reshape",
                                             .forward = reshape_batch};
 
 /* One number pads all sides, two pad rows and columns, four are top, bottom, left, right. */
-static int padding_of(const peri_layer *l, int64_t side[4]) {
+int peri__padding_of(const peri_layer *l, int64_t side[4]) {
   const peri_value *p = &l->arg[0];
   if (p->ints.count != 1 && p->ints.count != 2 && p->ints.count != 4) {
     return peri_fail(PERI_EARG, "ZeroPadding2D: padding is one number, {rows, columns} or {top, bottom, left, right}, not %d numbers", p->ints.count);
@@ -74,14 +74,14 @@ static int padding_of(const peri_layer *l, int64_t side[4]) {
 static int padding_build(peri_layer *l) {
   int64_t side[4];
   PERI_TRY(peri__want_input(l, 3, "images (H, W, C)"));
-  PERI_TRY(padding_of(l, side));
+  PERI_TRY(peri__padding_of(l, side));
   l->out = (peri_shape){3, {l->in.at[0] + side[0] + side[1], l->in.at[1] + side[2] + side[3], l->in.at[2]}};
   return PERI_OK;
 }
 static int padding_forward(peri_layer *l, peri_tensor **out, peri_tensor *x, bool training) {
   (void)training;
   int64_t side[4];
-  PERI_TRY(padding_of(l, side));
+  PERI_TRY(peri__padding_of(l, side));
   return done(PERI_CALL(out, peri_op_zero_pad2d, PERI_T(x), PERI_I(side[0]), PERI_I(side[1]), PERI_I(side[2]), PERI_I(side[3])));
 }
 const peri_layer_type peri_layer_ZeroPadding2D = {

@@ -10,6 +10,7 @@
 --     }
 -- @module perilune.nn
 local core = require "perilune.core"
+local compiled = require "perilune.nn.compiled"
 local lua_layers = require "perilune.nn.lua_layers"
 local summary = require "perilune.nn.summary"
 
@@ -194,6 +195,19 @@ metatable.__tostring = function(layer)
   local ok, text = pcall(summary.line, layer)
   return ok and text or "layer (freed)"
 end
+
+--- Makes the net ready to run and nothing else: weights prepared, batch-norms folded into the layer before them,
+-- dropout gone, memory planned once. A snapshot: what the net learns later is not seen.
+-- @param options { batch = n }: the most samples that go through together, 1 for the least memory; any number may be
+--   given later, larger batches are cut (default: as many as are fastest)
+-- @return a compiled net c: c(x), c(x, y) into a tensor that is there, c:predict(data), c:current(); print it for
+--   its steps
+function methods:compile(options) return compiled.compile(self, options) end
+
+--- The net as a function of a batch, for a while in which it does not learn: what predict and evaluate call. It is
+-- the compiled net where that pays.
+-- @param count how many samples are to come, about
+function methods:at_rest(count) return compiled.at_rest(self, count) end
 
 --- Saves the net: architecture, weights and class names.
 -- @param path where to; ".h5" is Keras' format

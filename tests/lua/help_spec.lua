@@ -36,7 +36,7 @@ describe("help", function()
   it("has a text for every method of tensors, layers, data sets, figures and histories", function()
     -- what the library's own modules call on layers
     local inner = { adopt = true, attached = true, build_c = true, config = true, forward_c = true, in_c = true,
-      own_weights = true, run_c = true, set_built = true }
+      own_weights = true, run_c = true, set_built = true, weights_state = true }
     assert.same({}, untold("tensor:", core.tensor_methods))
     assert.same({}, untold("layer:", core.layer_methods, inner))
     local set = peri.data.tensors(peri.ones(2, 2))

@@ -33,6 +33,11 @@ function evaluation.update(metric, prediction, target, sample_weights)
   weights.unrecorded(metric.update, metric, prediction, target, sample_weights)
 end
 
+-- A net as a function of a batch, for a while in which it does not learn. Anything callable goes for a net.
+local function resting(net, count)
+  return type(net) == "userdata" and net:at_rest(count) or net
+end
+
 --- Loss and metrics of a net over data.
 -- @param net   the net
 -- @param data  a feed
@@ -44,8 +49,9 @@ function evaluation.run(net, data, size, loss, list)
   local mean = metrics.mean "loss"
   for _, metric in ipairs(list) do metric:reset() end
   weights.unrecorded(function()
+    local say = resting(net, data.count)
     for x, y in data:batches { size = size } do
-      local prediction <close> = net(x)
+      local prediction <close> = say(x)
       if loss then
         local value <close> = loss(prediction, y)
         mean:add(value:item(), x.shape[1])
@@ -66,14 +72,16 @@ function evaluation.predict(net, x, size)
   weights.unrecorded(function()
     if type(x) == "userdata" then
       local count = #x
+      local say = resting(net, count)
       for first = 1, count, size do
         local batch <close> = x[{ { first, math.min(first + size - 1, count) } }]
-        parts[#parts + 1] = net(batch)
+        parts[#parts + 1] = say(batch)
         poll()
       end
     else
+      local say = resting(net, x.count)
       for batch in x:batches { size = size } do
-        parts[#parts + 1] = net(batch)
+        parts[#parts + 1] = say(batch)
         poll()
       end
     end
