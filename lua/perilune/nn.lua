@@ -239,7 +239,7 @@ function nn.fusion(on, f, ...)
 end
 
 --- The fusions there are: a list of { name, doc }. net:plan() shows which a net has.
-nn.fusions = core.fusions
+function nn.fusions() return core.fusions() end
 
 require("perilune.train").attach(methods)
 
