@@ -184,9 +184,9 @@ static int conv_pool(const peri_conv_pool *g, const void *x, const void *kernel,
   const peri_window *c = &g->conv;
   if (c->n <= 0 || g->ph <= 0 || g->pw <= 0 || c->oc <= 0) return PERI_OK;
   winograd w;
-  if (g->pool_h == 2 && g->pool_w == 2 && winograd_plan(&w, c, 2 * g->ph, 2 * g->pw)) {
+  if (g->pool_h == 2 && g->pool_w == 2 && winograd_plan(&w, c, 2 * g->ph, 2 * g->pw, 0)) {
     weights from = weights_forward(c, kernel);
-    return winograd_once(&w, &from, 0, &(winograd_output){.y = y, .bias = bias, .winner = winner}, x);
+    return winograd_once(&w, &from, 0, &(winograd_output){.y = y, .bias = bias, .pool = 1, .winner = winner}, x);
   }
   pooling job = {.g = g, .y = y, .winner = winner, .s = weights_forward(c, kernel)};
   int status = PERI_ENOMEM;

@@ -1,5 +1,4 @@
-/* winograd.c - Winograd convolutions forward (winograd.h): plan, weights and run, compiled once for each
-   instruction set.
+/* winograd.c - Winograd convolutions forward (winograd.h): the run, compiled once for each instruction set.
 
    A piece for the threads is some tiles of one part, of as many images as they span:
 
@@ -12,13 +11,7 @@
 
 #include "kernels/winograd_transform.h"
 
-enum {
-  CHUNK = 32,            /* channels that lie together */
-  MOST_TILES = 96,       /* of a piece: a multiple of every PERI_TILE_ROWS */
-  PIECE_FLOATS = 1 << 17, /* of a piece's points, about: half the L2 cache */
-  PIECES = 16,           /* wanted, whatever the size */
-  PACK = 16              /* channels whose weights are transformed together */
-};
+enum { CHUNK = 32 /* channels that lie together */ };
 
 typedef struct spot { /* a tile: its first output */
   int64_t image, y, x;
@@ -38,7 +31,7 @@ typedef struct piece {
   int64_t plane, step; /* floats from a chunk to the next, from a point to the next */
   int64_t m_row;       /* from a tile to the next in m */
   float *v, *m, *patch;
-  spot at[MOST_TILES];
+  spot at[WINOGRAD_TILES];
 } piece;
 
 /* --- 1. inputs --- */
@@ -206,7 +199,7 @@ PERI_INLINE void outputs_pool(const int my, const int mx, const piece *p, const 
         place = vi_select(takes, vi_set1(k), place);
       }
       vf_put(to->y + (cell + i * across + j) * oc + o, best, width);
-      places_store(to->winner + (cell + i * across + j) * oc + o, place, width);
+      if (to->winner) places_store(to->winner + (cell + i * across + j) * oc + o, place, width);
     }
 }
 
@@ -216,7 +209,7 @@ PERI_INLINE void outputs(const int my, const int mx, const piece *p, int64_t pan
     for (int64_t o = first; o < end; o += PERI_LANES) {
       const float *m = p->m + t * p->m_row + (o - first);
       int full = end - o >= PERI_LANES;
-      if (p->job->out->winner) {
+      if (p->job->out->pool) {
         if (full) outputs_pool(my, mx, p, m, &p->at[t], o, PERI_LANES);
         else outputs_pool(my, mx, p, m, &p->at[t], o, end - o);
       } else if (full) outputs_store(my, mx, p, m, &p->at[t], o, PERI_LANES);
@@ -283,111 +276,4 @@ int winograd_run(const winograd *w, const float *u, const winograd_output *out, 
   for (int i = 0; i < w->parts; i++) pieces += w->part[i].pieces;
   peri_parallel(pieces, run_indexed, &job);
   return pieces_status(&job.status, "convolution");
-}
-
-/* --- weights --- */
-
-typedef struct preparation {
-  const winograd *w;
-  const weights *from;
-  int turned;
-  float *to;
-} preparation;
-
-PERI_INLINE void weight_points(const int my, const int mx, const float *taps, int64_t tap, float *to, int64_t step) {
-  vf half[6][3];
-  PERI_UNROLL for (int j = 0; j < 3; j++) {
-    vf g[3], points[6];
-    PERI_UNROLL for (int i = 0; i < 3; i++) g[i] = vf_load(taps + (3 * i + j) * tap);
-    winograd_weights_of(my, g, points);
-    PERI_UNROLL for (int i = 0; i < my + 2; i++) half[i][j] = points[i];
-  }
-  PERI_UNROLL for (int i = 0; i < my + 2; i++) {
-    vf points[6];
-    winograd_weights_of(mx, half[i], points);
-    PERI_UNROLL for (int j = 0; j < mx + 2; j++) vf_store(to + (i * (mx + 2) + j) * step, points[j]);
-  }
-}
-
-static void prepare_panel(void *context, int64_t index) {
-  const preparation *job = context;
-  const winograd *w = job->w;
-  const weights *s = job->from;
-  int64_t panel = index / blocks64(w->g.c, PACK), first = index % blocks64(w->g.c, PACK) * PACK, o = panel * f32_WIDE;
-  int64_t channels = min64(PACK, w->g.c - first), step = w->g.c * f32_WIDE;
-  float taps[9 * PACK * f32_WIDE];
-  for (int tap = 0; tap < 9; tap++)
-    f32_pack_panel_rows(s->from + (job->turned ? 8 - tap : tap) * s->tap + first * s->i_stride + o * s->o_stride,
-                        s->i_stride, s->o_stride, channels, min64(f32_WIDE, w->g.oc - o),
-                        taps + tap * PACK * f32_WIDE);
-  for (int i = 0; i < w->parts; i++) {
-    const winograd_part *part = &w->part[i];
-    float *to = job->to + part->weights + (panel * part->points * w->g.c + first) * f32_WIDE;
-    for (int64_t at = 0; at < channels * f32_WIDE; at += PERI_LANES)
-      if (part->my == 4 && part->mx == 4) weight_points(4, 4, taps + at, PACK * f32_WIDE, to + at, step);
-      else if (part->my == 4) weight_points(4, 2, taps + at, PACK * f32_WIDE, to + at, step);
-      else if (part->mx == 4) weight_points(2, 4, taps + at, PACK * f32_WIDE, to + at, step);
-      else weight_points(2, 2, taps + at, PACK * f32_WIDE, to + at, step);
-  }
-}
-
-void winograd_weights(const winograd *w, const weights *from, int turned, float *to) {
-  preparation job = {.w = w, .from = from, .turned = turned, .to = to};
-  peri_parallel(w->panels * blocks64(w->g.c, PACK), prepare_panel, &job);
-}
-
-/* --- the plan --- */
-
-/* One way to cut `size` outputs: `fours` tiles of 4, then `twos` of 2. */
-typedef struct cut {
-  int64_t fours, twos;
-} cut;
-
-enum { CUTS = 3 };
-static cut cut_axis(int64_t size, int which) {
-  if (which == 0) return (cut){0, blocks64(size, 2)};
-  if (which == 1) return (cut){blocks64(size, 4), 0};
-  return (cut){size / 4, blocks64(size % 4, 2)};
-}
-
-/* The parts of a way to cut; returns about how many multiplications' time they take. */
-static double plan_parts(winograd *w, cut down, cut across) {
-  double cost = 0, c = (double)w->g.c, oc = (double)w->g.oc;
-  w->parts = 0;
-  w->floats = 0;
-  for (int i = 0; i < 4; i++) {
-    winograd_part p = {.my = i & 2 ? 2 : 4, .mx = i & 1 ? 2 : 4, .y = i & 2 ? 4 * down.fours : 0,
-                       .x = i & 1 ? 4 * across.fours : 0, .down = i & 2 ? down.twos : down.fours,
-                       .across = i & 1 ? across.twos : across.fours, .weights = w->floats};
-    if (p.down == 0 || p.across == 0) continue;
-    p.points = (p.my + 2) * (p.mx + 2);
-    int64_t tiles = w->g.n * p.down * p.across;
-    int64_t fit = PIECE_FLOATS / (p.points * (w->g.c + f32_WIDE));
-    p.tiles = clamp64(min64(fit, blocks64(tiles, PIECES)), PERI_TILE_ROWS, MOST_TILES);
-    p.tiles = blocks64(p.tiles, PERI_TILE_ROWS) * PERI_TILE_ROWS;
-    p.pieces = blocks64(tiles, p.tiles);
-    w->floats += w->panels * p.points * w->g.c * f32_WIDE;
-    cost += (double)(tiles * p.points) * (c * oc + 8 * (c + oc)) + 16 * (double)p.points * c * oc;
-    w->part[w->parts++] = p;
-  }
-  return cost;
-}
-
-int winograd_plan(winograd *w, const peri_window *g, int64_t rows, int64_t cols) {
-  if (g->kh != 3 || g->kw != 3 || g->stride_h != 1 || g->stride_w != 1 || g->dil_h != 1 || g->dil_w != 1 ||
-      g->groups != 1 || g->n <= 0 || rows <= 0 || cols <= 0 || g->c <= 0 || g->oc <= 0)
-    return 0;
-  *w = (winograd){.g = *g, .rows = rows, .cols = cols, .panels = blocks64(g->oc, f32_WIDE)};
-  int best = -1;
-  double least = (double)(g->n * rows * cols) * 9 * (double)(g->c * g->oc);
-  for (int way = 0; way < CUTS * CUTS; way++) {
-    double cost = plan_parts(w, cut_axis(rows, way / CUTS), cut_axis(cols, way % CUTS));
-    if (cost < least) {
-      least = cost;
-      best = way;
-    }
-  }
-  if (best < 0) return 0;
-  plan_parts(w, cut_axis(rows, best / CUTS), cut_axis(cols, best % CUTS));
-  return 1;
 }

@@ -19,7 +19,7 @@
    depend on the geometry, not on the images, and serve any number of runs:
 
        winograd w;
-       if (winograd_plan(&w, &geometry, rows, columns)) {
+       if (winograd_plan(&w, &geometry, rows, columns, 0)) {
          float *u = peri_alloc((size_t)w.floats * sizeof(float));
          winograd_weights(&w, &weights, 0, u);
          status = winograd_run(&w, u, &output, x);                                              */
@@ -27,6 +27,8 @@
 #define PERI_KERNELS_WINOGRAD_H
 
 #include "kernels/window.h"
+
+enum { WINOGRAD_TILES = 96 }; /* most of a piece: a multiple of every PERI_TILE_ROWS */
 
 typedef struct winograd_part {
   int my, mx, points;    /* outputs of a tile; (my + 2) (mx + 2) */
@@ -45,22 +47,26 @@ typedef struct winograd {
   winograd_part part[4];
 } winograd;
 
-/* Where the outputs go: to y, n x oh x ow x oc; with `winner`, through ReLU and 2 x 2 pooling as
-   peri_kernels' conv_pool has it, both n x rows / 2 x cols / 2 x oc. bias may be NULL. */
+/* Where the outputs go: to y, n x oh x ow x oc; with `pool`, through ReLU and 2 x 2 pooling as peri_kernels'
+   conv_pool has it, y and winner n x rows / 2 x cols / 2 x oc. bias and winner may be NULL. */
 typedef struct winograd_output {
   float *y;
   const float *bias;
-  int relu;
+  int relu, pool;
   uint8_t *winner;
 } winograd_output;
 
 #define winograd_plan PERI_ISA_NAME(peri__winograd_plan)
+#define winograd_batch PERI_ISA_NAME(peri__winograd_batch)
 #define winograd_weights PERI_ISA_NAME(peri__winograd_weights)
 #define winograd_run PERI_ISA_NAME(peri__winograd_run)
 
-/* Chooses the tiles for the first rows x cols outputs of each image. 0 where this geometry has no such
-   form, or the plain sum is as fast. */
-int winograd_plan(winograd *w, const peri_window *g, int64_t rows, int64_t cols);
+/* Chooses the tiles for the first rows x cols outputs of each image. 0 where this geometry has no such form, or
+   the plain sum is as fast. `prepared`: the weights' transform is done beforehand, and costs nothing. */
+int winograd_plan(winograd *w, const peri_window *g, int64_t rows, int64_t cols, int prepared);
+
+/* The same tiles and weights for another number of images. */
+void winograd_batch(winograd *w, int64_t n);
 
 /* The weights' points. `turned`: taps in the opposite order (the gradient of the input). */
 void winograd_weights(const winograd *w, const weights *from, int turned, float *to);
