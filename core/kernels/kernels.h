@@ -151,6 +151,13 @@ typedef struct peri_kernels {
   int (*conv_pool_backward_kernel)(const peri_conv_pool *g, const void *x, const void *dy, const uint8_t *winner,
                                    void *dkernel, void *dbias);
 
+  /* --- the same with weights made ready once, for inference. Without pooling pool_h = pool_w = 1, ph = oh, pw = ow;
+     behind pooling ReLU is implied. conv_prepare fills conv_prepare_size bytes (aligned to 64) of the caller's:
+     plain numbers, good for this geometry on this set, any number of images; fastest for about g->conv.n --- */
+  int64_t (*conv_prepare_size)(const peri_conv_pool *g);
+  int (*conv_prepare)(const peri_conv_pool *g, const void *kernel, void *prepared);
+  int (*conv_prepared)(const peri_conv_pool *g, const void *x, const void *prepared, const void *bias, int relu, void *y);
+
   /* --- pooling; winner is the place in the window (row * kw + column) as int32 --- */
   void (*max_pool)(const peri_window *g, const void *x, void *y, int32_t *winner);
   void (*max_pool_backward)(const peri_window *g, const void *dy, const int32_t *winner, void *dx);

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/memory.h"
 #include "check_kernels/check.h"
 
 #define ERROR 1e-5
@@ -31,6 +32,19 @@ static void run_input(const peri_kernels *k, check_case *c) {
 static void run_pool(const peri_kernels *k, check_case *c) {
   peri_conv_pool p = pooled(geometry(c));
   c->status = k->conv_pool(&p, c->in[0].data, c->in[1].data, bias_of(c), c->out[0].data, c->out[1].data);
+}
+
+/* size[2]: 1 or 2, the pooling; size[3]: the images that the weights are made ready for */
+static void run_prepared(const peri_kernels *k, check_case *c) {
+  peri_conv_pool p = pooled(geometry(c)), ready;
+  if (c->size[2] == 1) p.pool_h = p.pool_w = 1, p.ph = p.conv.oh, p.pw = p.conv.ow;
+  ready = p;
+  ready.conv.n = c->size[3];
+  void *weights = peri_alloc((size_t)k->conv_prepare_size(&ready));
+  c->status = k->conv_prepare(&ready, c->in[1].data, weights);
+  if (c->status == PERI_OK)
+    c->status = k->conv_prepared(&p, c->in[0].data, weights, bias_of(c), (int)c->size[1], c->out[0].data);
+  peri_free(weights);
 }
 
 static void begin(check_case *c, const char *entry, void (*run)(const peri_kernels *, check_case *),
@@ -94,6 +108,18 @@ static void check_forward(const peri_window *g, int positive, int options) {
   check_winners(g, positive);
 }
 
+static void check_prepared(const peri_window *g, int options) {
+  peri_conv_pool p = pooled(g);
+  check_case c;
+  for (int pool = 1; pool <= (p.ph && p.pw ? 2 : 1); pool++)
+    for (int64_t n = 1; n <= 100; n += 99) {
+      begin(&c, "conv_prepared", run_prepared, g, images(g), 0, options);
+      c.size[2] = pool, c.size[3] = n;
+      check_out(&c, CHECK_REAL, pool == 2 ? g->n * p.ph * p.pw * g->oc : outputs(g));
+      check_case_run(&c);
+    }
+}
+
 static void check_backward(const peri_window *g, int positive) {
   check_case c;
   begin(&c, "conv_backward_input", run_input, g, outputs(g), positive, 0);
@@ -133,11 +159,13 @@ void check_winograd(void) {
     peri_window g = make(check_integer(1, 9), check_integer(3, 17), check_integer(3, 17), check_integer(8, 80),
                          check_integer(8, 80), pad_h, pad_w);
     check_forward(&g, i & 1, i >> 1 & 3);
+    check_prepared(&g, i >> 1 & 3);
     check_backward(&g, i & 1);
   }
   for (int size = 1; size <= 10; size++) { /* enough images for every cut of an axis to be worth its weights */
     peri_window g = make(40, size + 2, 12 - size, 16 + size % 3, 33 - size % 4, 0, 2);
     check_forward(&g, size & 1, 1);
+    check_prepared(&g, 3);
     check_backward(&g, size & 1);
     check_poison(&g, NAN);
     check_poison(&g, size & 1 ? INFINITY : -INFINITY);
