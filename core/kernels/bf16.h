@@ -118,9 +118,9 @@ static inline void bf16_pack_panel(const float *from, int64_t k_stride, int64_t 
   if (k < up) memset(to + k * BF16_WIDE, 0, (size_t)((up - k) * BF16_WIDE) * sizeof(bf16));
 }
 
-/* Zeros for the rows of a panel from `rows` up to its room, a multiple of BF16_STEP. */
+/* Zeros for the rows of a panel from `rows` up to its room, a multiple of `step`. */
 static inline void bf16_pad_panel(int64_t rows, int64_t step, bf16 *to) {
-  int64_t up = bf16_up(rows, 8), room = bf16_up(rows, step);
+  int64_t up = bf16_up(rows, 2), room = bf16_up(rows, step);
   memset(to + up * BF16_WIDE, 0, (size_t)((room - up) * BF16_WIDE) * sizeof(bf16));
 }
 
