@@ -20,7 +20,7 @@ enum {
   SHARES = 16,
   SHARE_WORK = 1 << 17, /* multiplications, were they dense, over 8: worth a share */
   UNIT_CELLS = 64,      /* cells of a list, about */
-  OUTPUTS_PIECE = 16,   /* outputs whose weights are turned round together: a cache line */
+  OUTPUTS_PIECE = 16,   /* outputs whose sums are added together: a cache line of dkernel */
   DENSE_PATCH = 8 * PERI_LANES /* patch x places of a cell up to which the dense form wins */
 };
 
@@ -34,11 +34,10 @@ typedef struct sparse {
   window v;
   int64_t oc, og, patch, padded; /* floats of a patch, of a run with its zeros */
   int64_t places, pixel[256];    /* the offset of each place of a cell; 0 for 255 */
-  const float *dy, *kernel;
+  const float *dy;
   const uint8_t *winner;
   block *blocks;
   int64_t block_count;
-  float *weights, *dx;           /* oc x patch */
   int64_t shares, units, rows, bands, images;
   float *sums, *bias_sums, *dkernel, *dbias; /* shares x oc x patch, shares x oc */
   atomic_int status;
@@ -51,26 +50,6 @@ typedef struct living {
   const float *g;
   int64_t count;
 } living;
-
-/* dst += sum over the bits o of the mask: dy[o] * weights[o] */
-PERI_INLINE void scatter(const sparse *job, const block *b, float *dst, const uint64_t *mask, int64_t words,
-                         const float *dy, const float *weights, const int runs, const int vectors) {
-  const int64_t *run = job->v.run + b->run, padded = job->padded, patch = job->patch;
-  vf acc[3][12];
-  PERI_UNROLL for (int r = 0; r < runs; r++)
-    PERI_UNROLL for (int q = 0; q < vectors; q++) acc[r][q] = vf_load(dst + run[r] + b->at + q * PERI_LANES);
-  weights += b->run * padded + b->at;
-  for (int64_t word = 0; word < words; word++)
-    for (uint64_t bits = mask[word]; bits; bits &= bits - 1) {
-      int64_t o = word * 64 + __builtin_ctzll(bits);
-      const float *w = weights + o * patch;
-      float g = dy[o];
-      PERI_UNROLL for (int r = 0; r < runs; r++)
-        PERI_UNROLL for (int q = 0; q < vectors; q++) acc[r][q] += g * vf_load(w + r * padded + q * PERI_LANES);
-    }
-  PERI_UNROLL for (int r = 0; r < runs; r++)
-    PERI_UNROLL for (int q = 0; q < vectors; q++) vf_store(dst + run[r] + b->at + q * PERI_LANES, acc[r][q]);
-}
 
 /* sums += sum over the list: g * x's patch */
 PERI_INLINE void gather(const sparse *job, const block *b, float *sums, const living *list, const int runs,
@@ -101,15 +80,10 @@ PERI_INLINE void gather(const sparse *job, const block *b, float *sums, const li
 
 typedef struct shape {
   int runs, vectors;
-  void (*scatter)(const sparse *, const block *, float *, const uint64_t *, int64_t, const float *, const float *);
   void (*gather)(const sparse *, const block *, float *, const living *);
 } shape;
 
 #define X(runs, vectors)                                                                                               \
-  static void scatter_##runs##x##vectors(const sparse *job, const block *b, float *dst, const uint64_t *mask,          \
-                                         int64_t words, const float *dy, const float *weights) {                       \
-    scatter(job, b, dst, mask, words, dy, weights, runs, vectors);                                                     \
-  }                                                                                                                    \
   static void gather_##runs##x##vectors(const sparse *job, const block *b, float *sums, const living *list) {          \
     gather(job, b, sums, list, runs, vectors);                                                                         \
   }
@@ -117,7 +91,7 @@ SHAPES(X)
 #undef X
 
 static const shape shapes[] = {
-#define X(runs, vectors) {runs, vectors, scatter_##runs##x##vectors, gather_##runs##x##vectors},
+#define X(runs, vectors) {runs, vectors, gather_##runs##x##vectors},
   SHAPES(X)
 #undef X
 };
@@ -160,123 +134,6 @@ static void sparse_close(sparse *job) {
 
 static void job_failed(sparse *job, int status) {
   if (status < 0) atomic_store(&job->status, status);
-}
-
-/* --- input --- */
-
-/* weights[o][run][i] = kernel[run len + i][o] */
-static void turn_weights(void *context, int64_t piece) {
-  const sparse *job = context;
-  const window *v = &job->v;
-  int64_t first = piece * OUTPUTS_PIECE, end = min64(first + OUTPUTS_PIECE, job->oc);
-  for (int64_t o = first; o < end; o += 4) {
-    int64_t width = min64(4, end - o);
-    for (int64_t r = 0; r < v->runs; r++) {
-      const float *from = job->kernel + r * v->len * job->oc + o;
-      float *to = job->weights + o * job->patch + r * job->padded;
-      int64_t i = 0;
-      for (; width == 4 && i + 4 <= v->len; i += 4) f32_transpose_quads(from + i * job->oc, job->oc, to + i, job->patch);
-      for (; i < job->padded; i++)
-        for (int64_t l = 0; l < width; l++) to[l * job->patch + i] = i < v->len ? from[i * job->oc + l] : 0;
-    }
-  }
-}
-
-/* Bits of the `count` (at most 64) bytes that equal place. */
-PERI_INLINE uint64_t equal_bits(const uint8_t *bytes, int64_t count, uint8_t place) {
-#if PERI_ISA_avx512
-  __mmask64 inside = count == 64 ? ~(__mmask64)0 : ((__mmask64)1 << count) - 1;
-  return _mm512_mask_cmpeq_epi8_mask(inside, _mm512_maskz_loadu_epi8(inside, bytes), _mm512_set1_epi8((char)place));
-#else
-  uint64_t bits = 0;
-  int64_t i = 0;
-#if defined(__SSE2__)
-  for (; i + 16 <= count; i += 16) {
-    __m128i equal = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)(bytes + i)), _mm_set1_epi8((char)place));
-    bits |= (uint64_t)(unsigned)_mm_movemask_epi8(equal) << i;
-  }
-#endif
-  for (; i < count; i++) bits |= (uint64_t)(bytes[i] == place) << i;
-  return bits;
-#endif
-}
-
-static void scatter_cell(const sparse *job, float *pixel, int64_t cell, uint64_t *mask) {
-  const uint8_t *winner = job->winner + cell * job->oc;
-  int64_t words = blocks64(job->og, 64);
-  for (int64_t k = 0; k < job->places; k++)
-    for (int64_t g = 0; g < job->v.groups; g++) {
-      uint64_t any = 0;
-      for (int64_t i = 0; i < words; i++) {
-        mask[i] = equal_bits(winner + g * job->og + i * 64, min64(64, job->og - i * 64), (uint8_t)k);
-        any |= mask[i];
-      }
-      for (int64_t b = 0; any && b < job->block_count; b++)
-        shapes[job->blocks[b].shape].scatter(job, &job->blocks[b], pixel + job->pixel[k] + g * job->v.gc, mask, words,
-                                             job->dy + cell * job->oc + g * job->og,
-                                             job->weights + g * job->og * job->patch);
-    }
-}
-
-/* The part of a bordered region that is image, back into dx; zeros where no tap reaches. */
-static void region_to_image(const window *v, const float *region, float *dx) {
-  int64_t height = v->gh * v->step_h + v->spare_h;
-  int64_t left = clamp64(v->x0, 0, v->w), right = clamp64(v->x0 + v->gx_cols, left, v->w);
-  for (int64_t y = 0; y < v->h; y++) {
-    int64_t from = y - v->y0, inside = from >= 0 && from < height;
-    float *row = dx + y * v->w * v->c;
-    if (!inside || left > 0 || right < v->w) memset(row, 0, (size_t)(v->w * v->c) * sizeof(float));
-    if (inside)
-      memcpy(row + left * v->c, region + from * v->row + (left - v->x0) * v->c,
-             (size_t)((right - left) * v->c) * sizeof(float));
-  }
-}
-
-static void scatter_image(void *context, int64_t image) {
-  sparse *job = context;
-  const window *v = &job->v;
-  const peri_conv_pool *g = job->g;
-  if (atomic_load(&job->status) < 0) return;
-  job_failed(job, peri_interrupt_poll());
-  int64_t floats = window_scratch(v, v->gh), words = blocks64(job->og, 64), size = v->h * v->w * v->c;
-  uint64_t *mask = peri_alloc((size_t)words * sizeof(uint64_t) + (size_t)floats * sizeof(float));
-  if (!mask) {
-    job_failed(job, PERI_ENOMEM);
-    return;
-  }
-  float *scratch = (float *)(void *)(mask + words), *dx = job->dx + image * size;
-  float *region = v->copy ? scratch : dx + (v->y0 * v->w + v->x0) * v->c;
-  memset(v->copy ? scratch : dx, 0, (size_t)(v->copy ? floats : size) * sizeof(float));
-  for (int64_t i = 0; i < g->ph * g->pw; i++) {
-    int64_t y = i / g->pw * g->pool_h * v->step_h, x = i % g->pw * g->pool_w * v->step_w;
-    scatter_cell(job, region + y * v->row + x * v->c, image * g->ph * g->pw + i, mask);
-  }
-  if (v->copy) region_to_image(v, scratch, dx);
-  peri_free(mask);
-}
-
-static int conv_pool_backward_input(const peri_conv_pool *g, const void *dy, const uint8_t *winner, const void *kernel,
-                                    void *dx) {
-  const peri_window *c = &g->conv;
-  if (c->n <= 0 || g->ph <= 0 || g->pw <= 0) {
-    memset(dx, 0, (size_t)(c->n * c->h * c->w * c->c) * sizeof(float));
-    return PERI_OK;
-  }
-  sparse job;
-  int status;
-  PERI_TRY_GOTO(done, sparse_open(&job, g, NULL, dy, winner));
-  status = PERI_ENOMEM;
-  job.kernel = kernel;
-  job.dx = dx;
-  job.weights = peri_alloc((size_t)(job.oc * job.patch) * sizeof(float));
-  if (!job.weights) goto done;
-  peri_parallel(blocks64(job.oc, OUTPUTS_PIECE), turn_weights, &job);
-  peri_parallel(c->n, scatter_image, &job);
-  status = pieces_status(&job.status, "gradient of a convolution and pooling");
-  peri_free(job.weights);
-done:
-  sparse_close(&job);
-  return status;
 }
 
 /* --- kernel --- */
@@ -404,9 +261,8 @@ done:
   return status;
 }
 
-void PERI_ISA_NAME(peri__fill_conv_pool_backward)(peri_kernels *f32, peri_kernels *f64);
-void PERI_ISA_NAME(peri__fill_conv_pool_backward)(peri_kernels *f32, peri_kernels *f64) {
+void PERI_ISA_NAME(peri__fill_conv_pool_kernel)(peri_kernels *f32, peri_kernels *f64);
+void PERI_ISA_NAME(peri__fill_conv_pool_kernel)(peri_kernels *f32, peri_kernels *f64) {
   (void)f64;
-  f32->conv_pool_backward_input = conv_pool_backward_input;
   f32->conv_pool_backward_kernel = conv_pool_backward_kernel;
 }
