@@ -5,14 +5,9 @@
    one number in eight of the dense dy. So the living numbers only are visited, a bit mask of the winners
    says which; each adds g * weights[o] to the taps x channels under its place, while these stay in registers:
 
-       3 x 3 taps, 2 x 2 places          any other
-       +--+--+--+--+  a cell's 4 x 4     place by place, blocks of the taps under it:
-       |  |  |  |  |  pixels, PERI_LANES 1 or 3 runs (window.h) x 1..12 vectors
-       +--+--+--+--+  channels; with 16
-       |  |  |  |  |  registers 3 x 4
-       +--+--+--+--+  for each row of
-       |  |  |  |  |  places
-       +--+--+--+--+
+       3 x 3 taps, 2 x 2 places: the 4 x 4 pixels of a whole cell, PERI_LANES channels (where there are 16
+       registers, 3 x 4 pixels for each row of places); cells of a row share two columns of pixels;
+       any others: place by place, blocks of the taps under it, 1, 3 or 5 runs (window.h) x 1..12 vectors.
 
    A slab holds the weights of a block for up to 64 outputs: it stays in the first cache while the cells of
    a unit (some rows of an image, or some images) go past.
@@ -51,14 +46,15 @@ typedef struct scattering {
   atomic_int status;
 } scattering;
 
-/* What a block is run with: one slab, one cell. */
-typedef struct scatter_cell {
+/* What a block is run with: one slab, a row of cells. */
+typedef struct cell_row {
   const scattering *job;
   const block *b;
-  float *pixel;           /* of the cell's first place, first channel of the group */
+  float *pixel;           /* of the first cell's first place, first channel of the group */
   const uint64_t *living; /* of the slab's outputs, those that won at place 0, 1, ... */
+  int64_t living_step;    /* to the next cell's */
   const float *dy, *slab;
-} scatter_cell;
+} cell_row;
 
 /* The first `width` lanes of v; memory keeps what it has in the others (a neighbour's channels). */
 PERI_INLINE void store_lanes(float *p, vf v, int64_t width) {
@@ -70,51 +66,88 @@ PERI_INLINE void store_lanes(float *p, vf v, int64_t width) {
   vf_store(p, v);
 }
 
-/* --- 3 x 3 taps, 2 x 2 places: `places` rows of places from `first` on, PERI_LANES channels --- */
+/* --- 3 x 3 taps, 2 x 2 places: `places` rows of places from `first` on, PERI_LANES channels ---
 
-PERI_INLINE void scatter_square(const scatter_cell *s, const int first, const int places) {
-  const int64_t row = s->job->v.row, right = s->job->v.c;
-  float *corner = s->pixel + s->b->at + first * row;
-  vf acc[4][4];
-  PERI_UNROLL for (int y = 0; y < places + 2; y++)
-    PERI_UNROLL for (int x = 0; x < 4; x++) acc[y][x] = vf_load(corner + y * row + x * right);
-  PERI_UNROLL for (int k = 0; k < 2 * places; k++)
-    for (uint64_t bits = s->living[2 * first + k]; bits; bits &= bits - 1) {
-      int64_t o = __builtin_ctzll(bits);
-      const float *w = s->slab + o * (CELL_TAPS * PERI_LANES);
-      vf g = vf_set1(s->dy[o]);
-      PERI_UNROLL for (int y = 0; y < 3; y++)
-        PERI_UNROLL for (int x = 0; x < 3; x++) acc[k / 2 + y][k % 2 + x] += g * vf_load(w + (3 * y + x) * PERI_LANES);
-    }
-  PERI_UNROLL for (int y = 0; y < places + 2; y++)
-    PERI_UNROLL for (int x = 0; x < 4; x++) store_lanes(corner + y * row + x * right, acc[y][x], s->b->width);
+   The two columns of pixels that a cell shares with the next stay in registers: column x of the cells with an
+   even number is column x + 2 of the others. */
+
+typedef vf square[4][4];
+
+PERI_INLINE void column_load(square acc, const int at, const int rows, const float *p, int64_t row) {
+  PERI_UNROLL for (int y = 0; y < rows; y++) acc[y][at & 3] = vf_load(p + y * row);
+}
+PERI_INLINE void column_store(square acc, const int at, const int rows, float *p, int64_t row, int64_t width) {
+  PERI_UNROLL for (int y = 0; y < rows; y++) store_lanes(p + y * row, acc[y][at & 3], width);
 }
 
-static void scatter_cell_0(const scatter_cell *s) {
+/* acc += the living weights of one cell, whose first column is `turn` */
+PERI_INLINE void square_add(square acc, const int turn, const int places, const uint64_t *living, const float *dy,
+                            const float *slab) {
+  PERI_UNROLL for (int k = 0; k < 2 * places; k++)
+    for (uint64_t bits = living[k]; bits; bits &= bits - 1) {
+      int64_t o = __builtin_ctzll(bits);
+      const float *w = slab + o * (CELL_TAPS * PERI_LANES);
+      vf g = vf_set1(dy[o]);
+      PERI_UNROLL for (int y = 0; y < 3; y++)
+        PERI_UNROLL for (int x = 0; x < 3; x++)
+          acc[k / 2 + y][(k % 2 + x + turn) & 3] += g * vf_load(w + (3 * y + x) * PERI_LANES);
+    }
+}
+
+PERI_INLINE void scatter_squares(const cell_row *s, const int first, const int places) {
+  const int rows = places + 2;
+  const int64_t row = s->job->v.row, right = s->job->v.c, width = s->b->width, oc = s->job->oc, step = s->living_step;
+  const float *dy = s->dy, *slab = s->slab;
+  const uint64_t *living = s->living + 2 * first;
+  float *p = s->pixel + s->b->at + first * row;
+  square acc;
+  column_load(acc, 0, rows, p, row);
+  column_load(acc, 1, rows, p + right, row);
+  for (int64_t cells = s->job->g->pw; cells > 0; cells -= 2)
+    PERI_UNROLL for (int turn = 0; turn < 4; turn += 2) {
+      if (turn == 0 || cells > 1) {
+        column_load(acc, turn + 2, rows, p + 2 * right, row);
+        column_load(acc, turn + 3, rows, p + 3 * right, row);
+        square_add(acc, turn, places, living, dy, slab);
+      }
+      column_store(acc, turn, rows, p, row, width);
+      column_store(acc, turn + 1, rows, p + right, row, width);
+      p += 2 * right;
+      dy += oc;
+      living += step;
+    }
+  if (s->job->g->pw % 2 == 0) {
+    column_store(acc, 0, rows, p, row, width);
+    column_store(acc, 1, rows, p + right, row, width);
+  }
+}
+
+static void scatter_squares_0(const cell_row *s) {
 #if PERI_ISA_avx512
-  scatter_square(s, 0, 2);
+  scatter_squares(s, 0, 2);
 #else
-  scatter_square(s, 0, 1);
-  scatter_square(s, 1, 1);
+  scatter_squares(s, 0, 1);
+  scatter_squares(s, 1, 1);
 #endif
 }
 
 /* --- any taps and places: runs x vectors --- */
 
-PERI_INLINE void scatter_runs(const scatter_cell *s, const int runs, const int vectors) {
+PERI_INLINE void scatter_cell(const cell_row *s, float *pixel, const uint64_t *living, const float *dy, const int runs,
+                              const int vectors) {
   const scattering *job = s->job;
   const int64_t *run = job->v.run + s->b->run;
   for (int64_t k = 0; k < job->places; k++) {
-    uint64_t bits = s->living[k];
+    uint64_t bits = living[k];
     if (!bits) continue;
-    float *dst = s->pixel + job->pixel[k] + s->b->at;
-    vf acc[3][12];
+    float *dst = pixel + job->pixel[k];
+    vf acc[5][12];
     PERI_UNROLL for (int r = 0; r < runs; r++)
       PERI_UNROLL for (int q = 0; q < vectors; q++) acc[r][q] = vf_load(dst + run[r] + q * PERI_LANES);
     for (; bits; bits &= bits - 1) {
       int64_t o = __builtin_ctzll(bits);
       const float *w = s->slab + o * (runs * vectors * PERI_LANES);
-      float g = s->dy[o];
+      float g = dy[o];
       PERI_UNROLL for (int r = 0; r < runs; r++)
         PERI_UNROLL for (int q = 0; q < vectors; q++) acc[r][q] += g * vf_load(w + (r * vectors + q) * PERI_LANES);
     }
@@ -124,22 +157,29 @@ PERI_INLINE void scatter_runs(const scatter_cell *s, const int runs, const int v
   }
 }
 
+PERI_INLINE void scatter_runs(const cell_row *s, const int runs, const int vectors) {
+  const scattering *job = s->job;
+  int64_t right = job->g->pool_w * job->v.step_w * job->v.c;
+  for (int64_t i = 0; i < job->g->pw; i++)
+    scatter_cell(s, s->pixel + s->b->at + i * right, s->living + i * s->living_step, s->dy + i * job->oc, runs, vectors);
+}
+
 #if PERI_ISA_avx512
-#define SHAPES(X) X(3, 6) X(3, 4) X(3, 2) X(3, 1) X(1, 12) X(1, 8) X(1, 4) X(1, 2) X(1, 1)
+#define SHAPES(X) X(5, 2) X(5, 1) X(3, 6) X(3, 4) X(3, 2) X(3, 1) X(1, 12) X(1, 8) X(1, 4) X(1, 2) X(1, 1)
 #else
-#define SHAPES(X) X(3, 4) X(3, 2) X(3, 1) X(1, 12) X(1, 8) X(1, 4) X(1, 2) X(1, 1)
+#define SHAPES(X) X(5, 2) X(5, 1) X(3, 4) X(3, 2) X(3, 1) X(1, 12) X(1, 8) X(1, 4) X(1, 2) X(1, 1)
 #endif
 
 #define X(runs, vectors)                                                                                               \
-  static void scatter_##runs##x##vectors(const scatter_cell *s) { scatter_runs(s, runs, vectors); }
+  static void scatter_##runs##x##vectors(const cell_row *s) { scatter_runs(s, runs, vectors); }
 SHAPES(X)
 #undef X
 
 enum { SQUARE, RUNS }; /* the first shapes */
 static const struct shape {
   int runs, vectors;
-  void (*scatter)(const scatter_cell *s);
-} shapes[] = {{0, 0, scatter_cell_0},
+  void (*scatter)(const cell_row *s);
+} shapes[] = {{0, 0, scatter_squares_0},
 #define X(runs, vectors) {runs, vectors, scatter_##runs##x##vectors},
               SHAPES(X)
 #undef X
@@ -152,11 +192,17 @@ static void block_add(scattering *job, block b) {
   job->block_floats += b.vectors * PERI_LANES;
 }
 
-/* Three runs at a time where a run fits, else the largest that fit. */
+/* How many of `left` runs of so many vectors are taken together: five or three where their vectors fit. */
+static int64_t runs_together(int64_t left, int64_t vectors) {
+  for (int s = RUNS; shapes[s].runs > 1; s++)
+    if (left >= shapes[s].runs && vectors <= shapes[s].vectors) return shapes[s].runs;
+  return 1;
+}
+
 static void cut_runs(scattering *job) {
   int64_t vectors = blocks64(job->v.len, PERI_LANES), runs = job->v.runs;
   for (int64_t run = 0; run < runs;) {
-    int64_t together = runs - run >= 3 && vectors <= shapes[RUNS].vectors ? 3 : 1;
+    int64_t together = runs_together(runs - run, vectors);
     for (int64_t at = 0; at < vectors;) {
       int s = RUNS;
       while (shapes[s].runs != together || shapes[s].vectors > vectors - at) s++;
@@ -320,22 +366,20 @@ static void scatter_unit(const scattering *job, int64_t image, int64_t end, int6
                          int64_t each, uint64_t *living) {
   const window *v = &job->v;
   const peri_conv_pool *g = job->g;
-  int64_t down = g->pool_h * v->step_h * v->row, right = g->pool_w * v->step_w * v->c;
-  int64_t slabs = v->groups * job->words, cells = rows * g->pw, first = (image * g->ph + row) * g->pw;
+  int64_t down = g->pool_h * v->step_h * v->row, slabs = v->groups * job->words;
+  int64_t cells = rows * g->pw, first = (image * g->ph + row) * g->pw;
   list_living(job, first, cells * (end - image), living); /* several images: all their rows */
   for (int64_t at = 0; at < slabs * job->block_count; at++) {
     int64_t b = at % job->block_count, slab = at / job->block_count, group = slab / job->words;
     int64_t o = group * job->og + slab % job->words * OUTPUTS;
-    scatter_cell s = {.job = job, .b = &job->blocks[b], .dy = job->dy + first * job->oc + o,
-                      .living = living + slab * job->places};
-    s.slab = slab_of(job, slab, b);
-    void (*scatter)(const scatter_cell *) = shapes[s.b->shape].scatter;
-    for (int64_t i = image; i < end; i++) {
-      float *region = regions + (i - image) * each + group * v->gc + row * down;
-      for (int64_t cell = 0; cell < cells; cell++, s.dy += job->oc, s.living += slabs * job->places) {
-        s.pixel = region + cell / g->pw * down + cell % g->pw * right;
-        scatter(&s);
-      }
+    cell_row s = {.job = job, .b = &job->blocks[b], .slab = slab_of(job, slab, b), .dy = job->dy + first * job->oc + o,
+                  .living = living + slab * job->places, .living_step = slabs * job->places};
+    void (*scatter)(const cell_row *) = shapes[s.b->shape].scatter;
+    for (int64_t i = 0; i < (end - image) * rows; i++) {
+      s.pixel = regions + i / rows * each + (row + i % rows) * down + group * v->gc;
+      scatter(&s);
+      s.dy += g->pw * job->oc;
+      s.living += g->pw * s.living_step;
     }
   }
 }
