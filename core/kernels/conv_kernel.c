@@ -12,7 +12,7 @@
 
    One channel a group (depthwise): vectors run along the channels.
 
-   Behind a max-pool (conv_pool_backward.c asks for it where patches are small), the places are those of
+   Behind a max-pool (conv_pool_kernel.c asks for it where patches are small), the places are those of
    whole cells only, and a panel's dy is spread out from the pooled one: g at the winner, 0 elsewhere. */
 #include "kernels/window.h"
 

@@ -1,4 +1,4 @@
-/* conv_pool_backward.c - gradients of convolution + ReLU + max-pool, compiled once for each instruction set.
+/* conv_pool_kernel.c - gradients of convolution + ReLU + max-pool, compiled once for each instruction set.
 
    Of a pooled cell and output o, at most one place carries gradient, and none where ReLU clamped: about
    one number in eight of the dense dy. So both gradients visit the living numbers only, each of which
