@@ -88,6 +88,22 @@ static int settle(peri_compiled *c) {
   return c->workspace[0].memory ? PERI_OK : PERI_ENOMEM;
 }
 
+/* Kernels in the form that is fastest for about as many images as a piece has. */
+static int prepare_weights(peri_compiled *c) {
+  for (int i = 0; i < c->steps; i++) {
+    peri__step *s = &c->step[i];
+    if (s->run != peri__run_conv) continue;
+    s->g.conv.n = c->most;
+    void *ready = peri_alloc((size_t)c->kernels->conv_prepare_size(&s->g));
+    if (!ready) return PERI_ENOMEM;
+    int status = c->kernels->conv_prepare(&s->g, s->kernel, ready);
+    peri_free(s->kernel);
+    s->kernel = ready;
+    PERI_TRY(status);
+  }
+  return PERI_OK;
+}
+
 int64_t peri_compiled_piece(const peri_compiled *c, int64_t n) {
   int64_t size = (n + PIECES - 1) / PIECES, worth = (int64_t)(PIECE_WORK / (c->work + 1)) + 1;
   if (size < worth) size = worth;
@@ -149,6 +165,7 @@ static int check(const peri_layer *net) {
 }
 
 static int compile(peri_compiled *c, peri_layer *net, unsigned flags) {
+  c->kernels = peri_kernels_of(PERI_F32);
   c->in = net->in;
   c->out = net->out;
   c->weight = peri_alloc_zeroed(sizeof *c->weight * (size_t)(weights_of(net) + 1));
@@ -158,7 +175,8 @@ static int compile(peri_compiled *c, peri_layer *net, unsigned flags) {
   if (c->result < 0) return c->result;
   if (flags & PERI_COMPILE_LOGITS) leave_out(c);
   PERI_TRY(end_in_a_value(c));
-  return settle(c);
+  PERI_TRY(settle(c));
+  return prepare_weights(c);
 }
 
 int peri_compile(peri_compiled **out, peri_layer *net, int64_t batch, unsigned flags) {
@@ -193,6 +211,7 @@ void peri_compiled_release(peri_compiled *c) {
 }
 
 bool peri_compiled_current(const peri_compiled *c) {
+  if (c->kernels != peri_kernels_of(PERI_F32)) return false; /* another precision */
   for (int i = 0; i < c->weights; i++) {
     const struct peri__seen *seen = &c->weight[i];
     if (seen->tensor->storage != seen->storage || seen->storage->version != seen->version) return false;

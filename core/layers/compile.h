@@ -29,7 +29,7 @@ int peri_compiled_run(peri_compiled *c, const peri_tensor *x, peri_tensor *y);
 bool peri_compiled_takes(const peri_compiled *c, const peri_tensor *x); /* whether x fits in shape and type */
 const peri_shape *peri_compiled_out(const peri_compiled *c);
 
-/* Whether the net's weights are still those that were compiled. */
+/* Whether the net's weights, and the precision, are still those that were compiled. */
 bool peri_compiled_current(const peri_compiled *c);
 
 /* A number that changes whenever a weight of the layer, or of one inside it, is written over. */

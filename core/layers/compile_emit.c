@@ -50,7 +50,7 @@ static peri__step *add_step(peri_compiled *c, int (*run)(const peri__step *, int
                             const char *op, const item *it, int count, int in, int out) {
   if (grow((void **)&c->step, c->steps, &c->step_room, sizeof *c->step) < 0) return NULL;
   peri__step *s = &c->step[c->steps++];
-  *s = (peri__step){.run = run, .op = op, .in = {in, -1}, .out = out, .rows = 1};
+  *s = (peri__step){.run = run, .op = op, .kernels = c->kernels, .in = {in, -1}, .out = out, .rows = 1};
   const char *last = it[count - 1].path, *dot = strrchr(last, '.');
   if (count == 1) snprintf(s->layers, sizeof s->layers, "%s", it->path);
   else snprintf(s->layers, sizeof s->layers, "%s-%s", it->path, dot && strchr(it->path, '.') ? dot + 1 : last);
@@ -187,17 +187,15 @@ static int emit_activation(peri_compiled *c, const item *it, const peri_shape *s
 }
 
 static int settle_conv(peri__step *s, const peri_layer *l, const run *r) {
-  peri_window *g = &s->g.conv;
-  PERI_TRY(peri__conv2d_window(l, g));
-  double each = (double)g->kh * (double)g->kw * (double)(g->c / g->groups) * (double)g->oc;
-  s->multiplications = s->executed = each * (double)(g->oh * g->ow);
-  if (!r->pool) return PERI_OK;
-  s->g.pool_h = r->pool->arg[0].ints.at[0];
-  s->g.pool_w = r->pool->arg[0].ints.at[1];
-  s->g.ph = g->oh / s->g.pool_h;
-  s->g.pw = g->ow / s->g.pool_w;
-  s->executed = each * (double)(s->g.ph * s->g.pool_h * s->g.pw * s->g.pool_w);
-  s->scratch = (s->g.ph * s->g.pw * g->oc + 3) / 4; /* the winners' places, bytes */
+  peri_conv_pool *g = &s->g;
+  PERI_TRY(peri__conv2d_window(l, &g->conv));
+  g->pool_h = r->pool ? r->pool->arg[0].ints.at[0] : 1;
+  g->pool_w = r->pool ? r->pool->arg[0].ints.at[1] : 1;
+  g->ph = g->conv.oh / g->pool_h;
+  g->pw = g->conv.ow / g->pool_w;
+  double each = (double)g->conv.kh * (double)g->conv.kw * (double)(g->conv.c / g->conv.groups) * (double)g->conv.oc;
+  s->multiplications = each * (double)(g->conv.oh * g->conv.ow);
+  s->executed = each * (double)(g->ph * g->pool_h * g->pw * g->pool_w);
   return PERI_OK;
 }
 
@@ -207,7 +205,7 @@ static int emit_linear(peri_compiled *c, const item *it, const run *r, int in) {
   bool conv = l->type != &peri_layer_Dense;
   int out = add_value(c, r->pool ? &r->pool->out : &l->out);
   if (out < 0) return out;
-  peri__step *s = add_step(c, r->pool ? peri__run_conv_pool : conv ? peri__run_conv : peri__run_dense,
+  peri__step *s = add_step(c, conv ? peri__run_conv : peri__run_dense,
                            r->pool ? "conv2d_pool" : conv ? "conv2d" : "dense", it, r->count, in, out);
   if (!s) return PERI_ENOMEM;
   PERI_TRY(take_weights(s, l, r->norm));

@@ -23,7 +23,8 @@ typedef struct peri__step {
   int64_t parameters;
   double multiplications, executed;
   /* what the runners read */
-  peri_conv_pool g;    /* conv.n is set when running; pool_h 0: no pool */
+  const peri_kernels *kernels; /* those of the precision at the time of compiling */
+  peri_conv_pool g;     /* conv.n is set when running; pool_h = pool_w = 1: no pool */
   int64_t rows, cols, inner;
   float *kernel, *bias; /* copies; owned */
   int relu;
@@ -35,8 +36,9 @@ typedef struct peri__step {
 
 struct peri_compiled {
   peri_shape in, out;
-  int64_t batch;       /* the most images of a piece */
-  int64_t most;        /* as many as fit the cache */
+  const peri_kernels *kernels;
+  int64_t batch;       /* the most images that go through together, as asked; 0: any */
+  int64_t most;        /* images of a piece at most */
   const char *left_out;
   bool alone;          /* a step runs a layer: pieces must not run side by side */
   bool any_input;      /* whatever reads the input takes any type */
@@ -55,7 +57,6 @@ struct peri_compiled {
 
 /* steps.c: the runners. */
 int peri__run_conv(const peri__step *s, int64_t n, const float *const *in, float *out, float *scratch);
-int peri__run_conv_pool(const peri__step *s, int64_t n, const float *const *in, float *out, float *scratch);
 int peri__run_dense(const peri__step *s, int64_t n, const float *const *in, float *out, float *scratch);
 int peri__run_unary(const peri__step *s, int64_t n, const float *const *in, float *out, float *scratch);
 int peri__run_softmax(const peri__step *s, int64_t n, const float *const *in, float *out, float *scratch);

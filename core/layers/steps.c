@@ -4,20 +4,12 @@
 
 #include "layers/compile_steps.h"
 
-static const peri_kernels *kernels(void) { return peri_kernels_of(PERI_F32); }
-
+/* With pooling or without; the kernel is in the form that it was prepared in. */
 int peri__run_conv(const peri__step *s, int64_t n, const float *const *in, float *out, float *scratch) {
   (void)scratch;
-  peri_window g = s->g.conv;
-  g.n = n;
-  return kernels()->conv(&g, in[0], s->kernel, s->bias, s->relu, out);
-}
-
-/* The winners' places are of no use here, but the kernel says them. */
-int peri__run_conv_pool(const peri__step *s, int64_t n, const float *const *in, float *out, float *scratch) {
   peri_conv_pool g = s->g;
   g.conv.n = n;
-  return kernels()->conv_pool(&g, in[0], s->kernel, s->bias, out, (uint8_t *)scratch);
+  return s->kernels->conv_prepared(&g, in[0], s->kernel, s->bias, s->relu, out);
 }
 
 /* rows x inner by inner x cols, for each image */
@@ -25,18 +17,18 @@ int peri__run_dense(const peri__step *s, int64_t n, const float *const *in, floa
   (void)scratch;
   peri_matmul p = {.m = n * s->rows, .n = s->cols, .k = s->inner, .a_row = s->inner, .a_col = 1, .b_row = s->cols, .b_col = 1,
                    .c_row = s->cols, .bias = s->bias, .relu = s->relu};
-  return kernels()->matmul(&p, in[0], s->kernel, out);
+  return s->kernels->matmul(&p, in[0], s->kernel, out);
 }
 
 int peri__run_unary(const peri__step *s, int64_t n, const float *const *in, float *out, float *scratch) {
   (void)scratch;
-  kernels()->unary((peri_unary)s->function, n * s->rows * s->cols, in[0], out, s->p);
+  s->kernels->unary((peri_unary)s->function, n * s->rows * s->cols, in[0], out, s->p);
   return PERI_OK;
 }
 
 int peri__run_softmax(const peri__step *s, int64_t n, const float *const *in, float *out, float *scratch) {
   (void)scratch;
-  kernels()->softmax(n * s->rows, s->cols, in[0], out);
+  s->kernels->softmax(n * s->rows, s->cols, in[0], out);
   return PERI_OK;
 }
 
@@ -54,14 +46,14 @@ int peri__run_affine(const peri__step *s, int64_t n, const float *const *in, flo
 
 int peri__run_layer_norm(const peri__step *s, int64_t n, const float *const *in, float *out, float *scratch) {
   int64_t rows = n * s->rows;
-  kernels()->row_normalise(rows, s->cols, in[0], s->kernel, s->bias, s->epsilon, out, scratch, scratch + rows);
+  s->kernels->row_normalise(rows, s->cols, in[0], s->kernel, s->bias, s->epsilon, out, scratch, scratch + rows);
   return PERI_OK;
 }
 
 int peri__run_max_pool(const peri__step *s, int64_t n, const float *const *in, float *out, float *scratch) {
   peri_window g = s->g.conv;
   g.n = n;
-  kernels()->max_pool(&g, in[0], out, (int32_t *)(void *)scratch);
+  s->kernels->max_pool(&g, in[0], out, (int32_t *)(void *)scratch);
   return PERI_OK;
 }
 
@@ -69,7 +61,7 @@ int peri__run_average_pool(const peri__step *s, int64_t n, const float *const *i
   (void)scratch;
   peri_window g = s->g.conv;
   g.n = n;
-  kernels()->average_pool(&g, in[0], out);
+  s->kernels->average_pool(&g, in[0], out);
   return PERI_OK;
 }
 
@@ -77,8 +69,8 @@ int peri__run_average_pool(const peri__step *s, int64_t n, const float *const *i
 int peri__run_global_pool(const peri__step *s, int64_t n, const float *const *in, float *out, float *scratch) {
   (void)scratch;
   const float share = 1.0F / (float)s->rows;
-  kernels()->reduce(PERI_SUM, n, s->rows, s->cols, in[0], out);
-  kernels()->binary(PERI_BINARY_mul, n * s->cols, out, 1, &share, 0, out);
+  s->kernels->reduce(PERI_SUM, n, s->rows, s->cols, in[0], out);
+  s->kernels->binary(PERI_BINARY_mul, n * s->cols, out, 1, &share, 0, out);
   return PERI_OK;
 }
 
@@ -98,8 +90,8 @@ int peri__run_pad(const peri__step *s, int64_t n, const float *const *in, float 
 int peri__run_add(const peri__step *s, int64_t n, const float *const *in, float *out, float *scratch) {
   (void)scratch;
   int64_t count = n * s->rows * s->cols;
-  kernels()->binary(PERI_BINARY_add, count, in[0], 1, in[1], 1, out);
-  if (s->relu) kernels()->unary(PERI_UNARY_relu, count, out, out, 0);
+  s->kernels->binary(PERI_BINARY_add, count, in[0], 1, in[1], 1, out);
+  if (s->relu) s->kernels->unary(PERI_UNARY_relu, count, out, out, 0);
   return PERI_OK;
 }
 
