@@ -124,6 +124,19 @@ static inline void bf16_pad_panel(int64_t rows, int64_t step, bf16 *to) {
   memset(to + up * BF16_WIDE, 0, (size_t)((room - up) * BF16_WIDE) * sizeof(bf16));
 }
 
+/* Up to BF16_WIDE rows of a whose elements (i, k) are from[i i_stride + k k_stride], by way of panels: k as pairs side
+   by side, `row` apart, zeros up to `room` (a multiple of BF16_STEP) and in the rows from `count` on. */
+static inline void bf16_pack_turned(const float *from, int64_t i_stride, int64_t k_stride, int64_t count, int64_t depth,
+                                    int64_t room, bf16 *to, int64_t row) {
+  bf16 panel[BF16_WIDE * 64];
+  for (int64_t k = 0; k < room; k += 64) {
+    int64_t len = depth - k < 64 ? depth - k : 64, up = room - k < 64 ? room - k : 64;
+    if (len < up) memset(panel, 0, sizeof panel);
+    if (len > 0) bf16_pack_panel(from + k * k_stride, k_stride, i_stride, len, count, panel);
+    bf16_turn(panel, BF16_WIDE, up / 2, BF16_WIDE, to + k, row / 2);
+  }
+}
+
 /* --- the product of a block of rows and a panel --- */
 
 #if PERI_BF16_AMX

@@ -22,7 +22,7 @@ enum {
   PIECES = 16,          /* wanted, when there is work for them: */
   PIECE_WORK = 1 << 18, /* multiplications that are worth a piece */
   SPLIT = 1024,         /* least k of a share */
-  TURN = 32             /* rows of A that are packed at a time */
+  TURN = BF16_WIDE      /* rows of A that are packed at a time */
 };
 
 typedef struct product {
@@ -39,18 +39,6 @@ typedef struct product {
 
 /* --- packing --- */
 
-/* TURN rows of A whose k are far apart, by way of a panel. */
-static void pack_turned(const product *job, int64_t first, int64_t count) {
-  const peri_matmul *p = job->p;
-  bf16 panel[TURN * 64];
-  for (int64_t k = 0; k < job->room; k += 64) {
-    int64_t len = p->k - k < 64 ? p->k - k : 64, up = job->room - k < 64 ? job->room - k : 64;
-    if (len < up) memset(panel, 0, sizeof panel);
-    if (len > 0) bf16_pack_panel(job->a + first * p->a_row + k * p->a_col, p->a_col, p->a_row, len, count, panel);
-    bf16_turn(panel, BF16_WIDE, up / 2, TURN, job->rows + first * job->a_row + k, job->a_row / 2);
-  }
-}
-
 static void pack_rows(const product *job, int64_t piece) {
   const peri_matmul *p = job->p;
   int64_t first = piece * TURN, count = p->m - first < TURN ? p->m - first : TURN;
@@ -64,7 +52,8 @@ static void pack_rows(const product *job, int64_t piece) {
       bf16_convert(job->a + i * p->a_row, p->k, to);
       memset(to + p->k, 0, (size_t)(job->room - p->k) * sizeof(bf16));
     }
-  else pack_turned(job, first, count);
+  else bf16_pack_turned(job->a + first * p->a_row, p->a_row, p->a_col, count, p->k, job->room, job->rows + first * job->a_row,
+                        job->a_row);
 }
 
 static void pack_piece(void *context, int64_t piece) {
