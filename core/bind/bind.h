@@ -65,6 +65,7 @@ void peri_lua_open_construct(lua_State *L);
 void peri_lua_open_ops(lua_State *L);
 void peri_lua_open_grad(lua_State *L);
 void peri_lua_open_data(lua_State *L);
+void peri_lua_open_loader(lua_State *L);
 void peri_lua_open_format(lua_State *L);
 void peri_lua_open_bridge(lua_State *L); /* for optional modules: bridge.h */
 void peri_lua_open_layer(lua_State *L);

@@ -143,6 +143,7 @@ static void (*const parts[])(lua_State *L) = {
     peri_lua_open_terminal,
     peri_lua_open_raw_terminal,
     peri_lua_open_data,
+    peri_lua_open_loader,
 };
 
 __attribute__((visibility("default"))) int luaopen_perilune_core(lua_State *L) {

@@ -12,11 +12,12 @@
 #include "base/rng.h"
 #include "base/status.h"
 #include "base/threads.h"
+#include "data/augment.h"
 
-enum { PIECE = 1 << 15, CHANNELS_MOST = 64 };
+enum { PIECE = 1 << 15, CHANNELS_MOST = PERI_AUGMENT_CHANNELS };
 
 /* splitmix64's finaliser: keeps the shuffle's stream apart from every stream keyed by the seed itself. */
-static uint64_t mix(uint64_t x) {
+uint64_t peri__mix(uint64_t x) {
   x += 0x9E3779B97F4A7C15U;
   x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9U;
   x = (x ^ x >> 27) * 0x94D049BB133111EBU;
@@ -28,7 +29,7 @@ int peri_batch_order(peri_tensor **out, uint64_t seed, uint64_t epoch, int64_t n
   if (n < 0) return peri_fail(PERI_EARG, "permutation: n is %" PRId64 ", expected 0 or more", n);
   PERI_TRY(peri_tensor_new(out, PERI_I64, 1, &n));
   int64_t *order = peri_tensor_data(*out);
-  peri_rng rng = {.key = mix(mix(seed) ^ epoch), .position = 0};
+  peri_rng rng = {.key = peri__mix(peri__mix(seed) ^ epoch), .position = 0};
   peri_rng_permutation(&rng, n, order);
   for (int64_t i = 0; i < n; i++) order[i]++;
   return PERI_OK;
@@ -63,15 +64,20 @@ CONVERT(convert_f32, float)
 CONVERT(convert_f64, double)
 CONVERT(convert_i64, int64_t)
 
-static void gather_piece(void *context, int64_t piece) {
-  const gather *g = context;
+void peri__convert(peri_dtype dtype, const void *from, int64_t n, int64_t channels, const float *scale,
+                   const float *shift, float *to) {
   static void (*const converters[PERI_DTYPES])(const void *, int64_t, int64_t, const float *, const float *, float *) = {
       [PERI_F32] = convert_f32, [PERI_F64] = convert_f64, [PERI_I64] = convert_i64, [PERI_U8] = convert_u8};
+  converters[dtype](from, n, channels, scale, shift, to);
+}
+
+static void gather_piece(void *context, int64_t piece) {
+  const gather *g = context;
   int64_t begin = piece * g->rows_a_piece, end = begin + g->rows_a_piece;
   size_t wide = (size_t)g->row * g->bytes;
   for (int64_t i = begin; i < (end < g->count ? end : g->count); i++) {
     const char *from = g->source + (size_t)((g->order ? g->order[i] : g->first + i) - 1) * wide;
-    if (g->scale) converters[g->dtype](from, g->row, g->channels, g->scale, g->shift, (float *)(void *)g->to + i * g->row);
+    if (g->scale) peri__convert(g->dtype, from, g->row, g->channels, g->scale, g->shift, (float *)(void *)g->to + i * g->row);
     else memcpy(g->to + (size_t)i * wide, from, wide);
   }
 }

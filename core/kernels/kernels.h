@@ -91,6 +91,17 @@ typedef struct peri_step {
   int nesterov, centered;
 } peri_step;
 
+/* A picture read at other places. x is the picture with a border: (h + 3, w + 3, c), one row and column
+   before it and two behind. y (h, w, c) at row r, column s is x at
+     row    map[0] r + map[1] s + map[2] + rows[r w + s]
+     column map[3] r + map[4] s + map[5] + columns[r w + s]
+   of the picture, between its four neighbours in proportion; places outside are taken to the border.
+   rows and columns may be NULL. */
+typedef struct peri_resample {
+  int64_t h, w, c;
+  double map[6];
+} peri_resample;
+
 typedef struct peri_kernels {
   const char *isa; /* "reference", "baseline", "avx2", "avx512" */
 
@@ -170,6 +181,15 @@ typedef struct peri_kernels {
   void (*rmsprop)(const peri_step *s, int64_t n, void *w, const void *g, void *v, void *mean, void *velocity); /* mean NULL unless centered */
   void (*adagrad)(const peri_step *s, int64_t n, void *w, const void *g, void *sum);
   double (*sum_squares)(int64_t n, const void *x); /* for clipping by global norm */
+
+  /* --- pictures on their way into a batch: one a call, on the calling thread --- */
+  void (*resample)(const peri_resample *g, const void *x, const void *rows, const void *columns, void *y);
+  /* y = x (h, w) convolved along both axes with 2 radius + 1 taps that read the same from either end; outside
+     is 0. scratch: h w numbers */
+  void (*blur)(int64_t h, int64_t w, int64_t radius, const void *taps, const void *x, void *scratch, void *y);
+  /* n numbers uniform in [-gain, gain) from the stream `key`, blocks `position` on, 16 bits each: of every 16
+     blocks first the low halves of the 16 first words, then their high halves, then the second words' ... */
+  void (*signed_noise)(uint64_t key, uint64_t position, int64_t n, double gain, void *y);
 } peri_kernels;
 
 /* The table of an element type on this machine. Never NULL. */

@@ -10,6 +10,7 @@
 
 #include "base/interrupt.h"
 #include "base/memory.h"
+#include "base/rng.h"
 
 /* One value of an elementwise function, in double. */
 static double peri__unary_f64_one(peri_unary f, double x, double p);
@@ -30,6 +31,7 @@ static double peri__unary_f64_one(peri_unary f, double x, double p);
 #include "kernels/reference_float.inc"
 #include "kernels/reference_norm.inc"
 #include "kernels/reference_window.inc"
+#include "kernels/reference_resample.inc"
 #undef T
 #undef SUFFIX
 
@@ -39,6 +41,7 @@ static double peri__unary_f64_one(peri_unary f, double x, double p);
 #include "kernels/reference_float.inc"
 #include "kernels/reference_norm.inc"
 #include "kernels/reference_window.inc"
+#include "kernels/reference_resample.inc"
 #undef T
 #undef SUFFIX
 
@@ -99,7 +102,8 @@ static double peri__unary_f64_one(peri_unary f, double x, double p) {
   .conv_prepare = conv_prepare_##s, .conv_prepared = conv_prepared_##s, .max_pool = max_pool_##s,                                \
   .max_pool_backward = max_pool_backward_##s, .average_pool = average_pool_##s,                                        \
   .average_pool_backward = average_pool_backward_##s, .sgd = sgd_##s, .adam = adam_##s, .rmsprop = rmsprop_##s,        \
-  .adagrad = adagrad_##s, .sum_squares = sum_squares_##s
+  .adagrad = adagrad_##s, .sum_squares = sum_squares_##s, .resample = resample_##s, .blur = blur_##s,                  \
+  .signed_noise = signed_noise_##s
 
 static const peri_kernels tables[PERI_DTYPES] = {
     [PERI_F32] = {COMMON_ENTRIES(f32), FLOAT_ENTRIES(f32)},

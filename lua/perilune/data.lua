@@ -6,10 +6,11 @@
 --     for x, y in train:batches { 128, shuffle = true } do ... end   -- x float32 (n, 28, 28, 1) in [0, 1], y int64 (n)
 --
 -- What a set can do: #ds, ds.shape (of one example), ds.classes, ds:batches, ds:one(i), ds:tensors(), ds:labels(),
--- ds:counts(), ds:split, ds:subset, ds:take, ds:shuffle, ds:normalise, ds:onehot, ds:map, and a .. b.
+-- ds:counts(), ds:split, ds:subset, ds:take, ds:shuffle, ds:normalise, ds:onehot, ds:augment, ds:map, and a .. b.
 -- @module perilune.data
 local args = require "perilune.args"
 local core = require "perilune.core"
+local Augment = require "perilune.data.augment"
 local Dataset = require "perilune.data.dataset"
 local files = require "perilune.data.files"
 
@@ -153,5 +154,18 @@ function data.drawn(options)
   local x, y = call(require("perilune.data.drawn").draw, a.n, a.seed, a.size)
   return Dataset.new { x = x, y = y, classes = digits, name = "drawn digits" }
 end
+
+--- What is to happen to pictures on their way into a batch. The result goes to ds:augment and ds:batches, and can be
+-- called with a batch: x, y = augment(x, y). A number is drawn evenly to either side (rotation = 10: from -10 to 10;
+-- scale = 0.1: from 0.9 to 1.1), { low, high } between the two.
+-- @param options { rotation = degrees, counter-clockwise; scale, scale_x, scale_y = factors (larger than 1 makes larger);
+--   shear (of the columns), shear_y = degrees; shift, shift_x, shift_y = pixels, below 1 parts of the side;
+--   flip = "horizontal", "vertical", "both" or { horizontal = chance, vertical = chance };
+--   elastic = { alpha = 34, sigma = 4 } in pixels (Simard et al. 2003), true for these;
+--   erase = { probability = 0.5, area = { 0.02, 0.33 }, aspect = { 0.3, 3.3 }, value = "fill" or "random" } (Zhong et
+--   al. 2017), or the chance, or true; brightness = added; contrast = 0.2: from 0.8 to 1.2 times the distance from the
+--   mean; noise = standard deviation; mixup = 0.2: Beta's alpha (Zhang et al. 2018); probability = 1: the chance that a
+--   picture is changed at all; fill = what lies outside a picture, a number or one a channel (what is stored as 0) }
+function data.augment(options) return call(Augment.new, options) end
 
 return data

@@ -41,7 +41,7 @@ describe("help", function()
     assert.same({}, untold("layer:", core.layer_methods, inner))
     local set = peri.data.tensors(peri.ones(2, 2))
     for _, name in ipairs { "batches", "one", "tensors", "labels", "counts", "subset", "take", "shuffle", "split",
-      "normalise", "onehot", "map" } do
+      "normalise", "onehot", "augment", "map" } do
       assert.is_true(told(set[name]), name)
     end
   end)

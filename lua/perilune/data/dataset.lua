@@ -2,11 +2,12 @@
 --
 -- The examples are stored once, as they came (pictures as uint8); subsets, splits and shuffled sets share them and
 -- differ in the order, a list of positions. A batch is gathered, converted to float32 and scaled in one pass in C.
--- On its way to a batch an example passes: scale and shift, one-hot labels, the functions given to map.
+-- On its way to a batch an example passes: scale and shift, augmentation, one-hot labels, the functions given to map.
 -- Nothing changes a set: every method gives a new one.
 -- @module perilune.data.dataset
 local args = require "perilune.args"
 local core = require "perilune.core"
+local Augment = require "perilune.data.augment"
 
 --- The class.
 local Dataset = { __name = "perilune.Dataset" }
@@ -69,15 +70,19 @@ local function passes_unchanged(self)
   return self._scale == 1 and self._shift == 0 and self._x.dtype ~= "uint8"
 end
 
--- The rows order[first .. first + count - 1], ready for a net.
-local function rows(self, order, first, count)
-  local x, y
-  if passes_unchanged(self) then x = core.take_rows(self._x, order, first, count)
-  else x = core.gather_rows(self._x, order, first, count, self._scale, self._shift) end
-  if self._y then
-    y = core.take_rows(self._y, order, first, count)
-    if self._onehot then y = core.onehot_rows(y, self._onehot) end
-  end
+-- Element-wise over two numbers or lists for channels.
+local function each_channel(f, a, b)
+  local result = {}
+  a, b = as_list(a), as_list(b)
+  for i = 1, math.max(#a, #b) do result[i] = f(a[i] or a[1], b[i] or b[1]) end
+  return #result == 1 and result[1] or result
+end
+
+local function multiply(a, b) return a * b end
+local function add(a, b) return a + b end
+
+-- The functions given to map, one after another.
+local function mapped(self, x, y)
   for _, f in ipairs(self._maps) do
     local new_x, new_y = f(x, y)
     if not is_tensor(new_x) then
@@ -88,6 +93,45 @@ local function rows(self, order, first, count)
   return x, y
 end
 
+-- A loader of the core's for rows in an order. Brightness, noise and fill are meant in the scale that batches had when
+-- the set was augmented; without a fill, what lies outside a picture is what is stored as 0.
+local function loader(self, order, more)
+  local recipe = { x = self._x, y = self._y, order = order, members = self._order, keep = passes_unchanged(self),
+    scale = self._scale, shift = self._shift, classes = self._onehot }
+  if self.augmentation then
+    local unit = each_channel(function(now, was) return now / was end, self._scale, self._augmented.scale)
+    local origin = each_channel(function(u, was) return -u * was end, unit, self._augmented.shift)
+    recipe.unit, recipe.origin = unit, each_channel(add, origin, self._shift)
+    recipe.fill = self._shift
+    if self.augmentation.fill then
+      recipe.fill = each_channel(add, each_channel(multiply, self.augmentation.fill, unit), recipe.origin)
+    end
+    recipe.augment = self.augmentation._core
+  end
+  for name, value in pairs(more) do recipe[name] = value end
+  return core.loader(recipe)
+end
+
+-- The rows order[first .. first + count - 1], ready for a net; augmented as they were in the last pass.
+local function rows(self, order, first, count)
+  local x, y
+  if self.augmentation then
+    order = core.take_rows(order or order_of(self), nil, first, count)
+    x, y = loader(self, order, { size = math.max(count, 1), seed = core.rng_state().key, epoch = self._passes })()
+    return mapped(self, x, y)
+  end
+  if passes_unchanged(self) then x = core.take_rows(self._x, order, first, count)
+  else x = core.gather_rows(self._x, order, first, count, self._scale, self._shift) end
+  if self._y then
+    y = core.take_rows(self._y, order, first, count)
+    if self._onehot then y = core.onehot_rows(y, self._onehot) end
+  end
+  return mapped(self, x, y)
+end
+
+-- Batches prepared before they are asked for, of an augmented set.
+local AHEAD = 2
+
 -- A shuffled order for one pass: a function of seed and pass alone.
 local function shuffled(self, seed, pass)
   local order = core.permutation(seed, pass, self._count)
@@ -97,21 +141,13 @@ end
 local batch_arguments = {
   positional = 1,
   { "size", "integer", 128, "batch_size|batch" }, { "shuffle", "boolean", false }, { "seed", "integer" }, { "epoch", "integer" },
-  { "drop_last", "boolean", false },
+  { "drop_last", "boolean", false }, { "augment", "any" }, { "ahead", "integer", nil, "prefetch" },
+  { "workers", "integer", 1, "num_workers" },
 }
 
---- Iterates over the set in batches: `for x, y in ds:batches { 128, shuffle = true } do`.
--- @param options { size = 128 (also the first in the list), shuffle = false, seed = the generator's, epoch = which
---   pass this is (each shuffled pass has its own order; counted when not given), drop_last = false }
--- @return an iterator that gives x (float32, rows first) and y
-function methods:batches(options)
-  local a = args.named("batches", options, batch_arguments)
-  if a.size < 1 then error(("batches: size is %d, expected 1 or more"):format(a.size), 2) end
-  local order, count, first = self._order, self._count, 1
-  if a.shuffle then
-    self._passes = self._passes + 1
-    order = shuffled(self, a.seed or core.rng_state().key, a.epoch or self._passes)
-  end
+-- Batches that are gathered when they are asked for.
+local function in_place(self, order, a)
+  local count, first = self._count, 1
   return function()
     local left = count - first + 1
     if left < 1 or (a.drop_last and left < a.size) then return nil end
@@ -119,6 +155,37 @@ function methods:batches(options)
     first = first + size
     return rows(self, order, first - size, size)
   end
+end
+
+-- Batches of the core's loader. It is the loop's closing value too, so that its threads end with the loop.
+local function loaded(self, order, a, seed, epoch)
+  local source = loader(self, order, { size = a.size, drop_last = a.drop_last, seed = seed, epoch = epoch,
+    ahead = a.ahead or AHEAD, workers = a.workers })
+  return function()
+    local x, y = source()
+    if x ~= nil then return mapped(self, x, y) end
+  end, nil, nil, source
+end
+
+--- Iterates over the set in batches: `for x, y in ds:batches { 128, shuffle = true } do`.
+-- @param options { size = 128 (also the first in the list), shuffle = false, seed = the generator's, epoch = which
+--   pass this is (each shuffled or augmented pass has its own draws; counted when not given), drop_last = false,
+--   augment = what data.augment made, or its options (false: an augmented set as it is stored), ahead = batches that
+--   are prepared before they are asked for, workers = 1: threads that prepare them }
+-- @return an iterator that gives x (float32, rows first) and y
+function methods:batches(options)
+  local a = args.named("batches", options, batch_arguments)
+  if a.size < 1 then error(("batches: size is %d, expected 1 or more"):format(a.size), 2) end
+  local set = self
+  if a.augment ~= nil then set = self:augment(a.augment) end
+  local order, seed, epoch = set._order, a.seed or core.rng_state().key, a.epoch
+  if a.shuffle or set.augmentation then
+    self._passes = self._passes + 1
+    epoch = epoch or self._passes
+    if a.shuffle then order = shuffled(set, seed, epoch) end
+  end
+  if set.augmentation or (a.ahead or 0) > 0 then return loaded(set, order, a, seed, epoch) end
+  return in_place(set, order, a)
 end
 
 --- One example.
@@ -260,14 +327,6 @@ local function refuse_after_map(self, where)
   if #self._maps > 0 then error(("%s: comes before map: it works on the stored examples"):format(where), 3) end
 end
 
--- Element-wise over two numbers or lists for channels.
-local function each_channel(f, a, b)
-  local result = {}
-  a, b = as_list(a), as_list(b)
-  for i = 1, math.max(#a, #b) do result[i] = f(a[i] or a[1], b[i] or b[1]) end
-  return #result == 1 and result[1] or result
-end
-
 --- Shifts and scales what batches give: (x - mean) / std, by channel where mean and std are lists.
 -- @param how { mean =, std = }, or "standard": this set's own mean and deviation, by channel (the last axis)
 -- @return the set, and { mean =, std = }, to be given to the test set
@@ -299,6 +358,14 @@ end
 
 methods.normalize = methods.normalise
 
+-- How many classes a set with labels has, where nobody says: as many as there are names, or the largest label says.
+local function class_count(self, where)
+  if self.classes then return #self.classes end
+  local count = 0
+  for _, label in ipairs(label_list(self, where)) do count = math.max(count, label + 1) end
+  return count
+end
+
 --- Labels as rows of zeros with a one.
 -- @param classes how many; without it, as many as there are names, or the largest label says
 function methods:onehot(classes)
@@ -306,15 +373,34 @@ function methods:onehot(classes)
   if classes ~= nil and (math.type(classes) ~= "integer" or classes < 1) then
     error(("onehot: wants how many classes there are, got %s"):format(tostring(classes)), 2)
   end
-  if not classes then
-    classes = self.classes and #self.classes
-    if not classes then
-      classes = 0
-      for _, label in ipairs(label_list(self, "onehot")) do classes = math.max(classes, label + 1) end
-    end
-  end
   label_list(self, "onehot")
-  return derive(self, { _onehot = classes })
+  return derive(self, { _onehot = classes or class_count(self, "onehot") })
+end
+
+--- A set whose batches are augmented: its pictures turned, scaled, shifted and more, at random, differently in each
+-- pass. net:fit learns from it so; net:evaluate, net:predict and validation see the pictures as they are stored.
+-- With mixup, labels become rows, for categorical_crossentropy.
+-- @param options what data.augment made, or its options; false: a set without augmentation
+function methods:augment(options)
+  if options == false then return derive(self, { augmentation = false, _augmented = false }) end
+  refuse_after_map(self, "augment")
+  if self.augmentation then
+    error("augment: this set is augmented already; name everything in one augment { ... }, or begin with "
+      .. "augment(false)", 2)
+  end
+  local ok, augmentation = pcall(Augment.of, options)
+  if not ok then args.raise(augmentation, 2) end
+  local shape, dtype = self.shape, self._x.dtype
+  if (#shape ~= 2 and #shape ~= 3) or (dtype ~= "uint8" and dtype ~= "float32") then
+    error(("augment: wants pictures (h, w, channels) or (h, w) of uint8 or float32, this set has (%s) of %s"):format(
+      table.concat(shape, ", "), dtype), 2)
+  end
+  local set = derive(self, { augmentation = augmentation, _augmented = { scale = self._scale, shift = self._shift } })
+  if augmentation.mixup then
+    if not self._y then error("augment: mixup mixes labels too, and this set has none", 2) end
+    if not self._onehot and self._y.dtype == "int64" then set._onehot = class_count(self, "augment, mixup") end
+  end
+  return set
 end
 
 --- Puts a function between the set and its batches.
@@ -343,6 +429,7 @@ function Dataset.concat(sets)
       error(("concat: argument %d is a %s, expected a data set"):format(i, type(set)), 0)
     end
     refuse_after_map(set, "concat")
+    if set.augmentation then error("concat: join the sets first, and augment them then", 0) end
     if set._x.dtype ~= first._x.dtype or not same(set.shape, first.shape) or (set._y == nil) ~= (first._y == nil)
       or not same(set._scale, first._scale) or not same(set._shift, first._shift) or set._onehot ~= first._onehot then
       error(("concat: set %d is not like the first: %s and %s"):format(i, tostring(set), tostring(first)), 0)
@@ -362,6 +449,7 @@ function Dataset.__tostring(self)
   if self.classes then parts[#parts + 1] = ("%d classes"):format(#self.classes)
   elseif self._y then parts[#parts + 1] = ("y %s"):format(self._y.dtype) end
   if self._onehot then parts[#parts + 1] = "one-hot" end
+  if self.augmentation then parts[#parts + 1] = "augmented" end
   if #self._maps > 0 then parts[#parts + 1] = ("%d map%s"):format(#self._maps, #self._maps > 1 and "s" or "") end
   return ("Dataset%s: %s"):format(self.name and " " .. self.name or "", table.concat(parts, ", "))
 end

@@ -33,11 +33,13 @@ end
 --- How many batches of a size there are; the last may be smaller.
 function Feed:steps(size) return (self.count + size - 1) // size end
 
---- Iterates over x, y.
--- @param options { size =, shuffle =, seed =, epoch = }; the order follows from seed and epoch alone
+--- Iterates over x, y. What order and augmentation draw follows from seed and epoch alone; without an epoch nothing
+-- is being learned, and an augmented set gives its examples as they are stored.
+-- @param options { size =, shuffle =, seed =, epoch = }
 function Feed:batches(options)
-  return self.source:batches { options.size, shuffle = options.shuffle or false, seed = options.seed,
-    epoch = options.epoch }
+  local given = { options.size, shuffle = options.shuffle or false, seed = options.seed, epoch = options.epoch }
+  if self.source.augmentation and not options.epoch then given.augment = false end
+  return self.source:batches(given)
 end
 
 --- Splits off a part of the samples, always the same ones.

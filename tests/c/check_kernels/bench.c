@@ -89,6 +89,18 @@ static void run_fused1_dw(const peri_kernels *k) {
   k->conv_pool_backward_kernel(&p, x, z, won8, y, NULL);
 }
 
+enum { PICTURES = 128 };
+static void run_resample(const peri_kernels *k) {
+  static const peri_resample g = {28, 28, 1, {0.98, 0.2, -2.3, -0.2, 0.98, 3.1}};
+  for (int i = 0; i < PICTURES; i++) k->resample(&g, x + i * 1000, z, w, y + i * 784);
+}
+static void run_blur(const peri_kernels *k) {
+  for (int i = 0; i < PICTURES; i++) k->blur(28, 28, 12, x, y + i * 1000, w, z + i * 784);
+}
+static void run_noise(const peri_kernels *k) {
+  for (int i = 0; i < PICTURES; i++) k->signed_noise(1, (uint64_t)i * 1000, 784, 1, y);
+}
+
 #define CONV1_FLOPS (2.0 * 128 * 26 * 26 * 32 * 9)
 #define CONV2_FLOPS (2.0 * 128 * 11 * 11 * 64 * 9 * 32)
 #define POOLED 1.0 * 128 * 32 * (26 * 26 + 2 * 13 * 13) * 4
@@ -115,6 +127,9 @@ static const bench benches[] = {
     ROW("conv1 + pool", CONV1_FLOPS, 0, run_fused1),
     ROW("conv2 + pool", CONV2_FLOPS, 0, run_fused2), ROW("conv1 + pool dW", CONV1_FLOPS, 0, run_fused1_dw),
     ROW("conv2 + pool dX", CONV2_FLOPS, 0, run_fused2_dx), ROW("conv2 + pool dW", CONV2_FLOPS, 0, run_fused2_dw),
+    ROW("resample 128 of 28^2", 0, 4.0 * PICTURES * (4 * 784), run_resample),
+    ROW("blur 128 of 28^2", 4.0 * PICTURES * 784 * 25, 0, run_blur),
+    ROW("noise 128 of 28^2", 0, 4.0 * PICTURES * 784, run_noise),
 };
 
 static double time_of(const bench *b, const peri_kernels *k) {

@@ -83,5 +83,6 @@ int check_bench(const char *isa, int json);
 /* probe.c: seconds of a steady clock; GFLOP/s of independent multiply-adds, `threads` at once, the best of 20. */
 double check_now(void);
 double check_probe(const char *isa, int threads);
+void check_pictures(void);
 
 #endif
