@@ -7,6 +7,7 @@
      base/status.h      every function that can fail returns an int, negative on failure; peri_message() says,
                         for a person, what was wrong, where, and what was expected
      base/memory.h      counted memory; peri_memory_live()
+     base/arena.h       memory planned once for work that is done again and again
      base/rng.h         counter-based random numbers; peri_seed()
      base/threads.h     peri_threads_set(); results do not depend on the number of threads
      base/interrupt.h   peri_interrupt_raise() stops long work, from a signal handler too
@@ -42,6 +43,7 @@
 extern "C" {
 #endif
 
+#include "base/arena.h"
 #include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/rng.h"

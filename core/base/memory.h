@@ -1,9 +1,9 @@
-/* memory.h - counted, aligned memory, with a cache of large blocks.
+/* memory.h - counted, aligned memory, with a cache of freed blocks.
 
    Every byte that tensors and scratch space use comes from here, so that the bindings can see
-   off-heap memory grow and a test can fail the N-th allocation. Blocks of 64 KB and more are kept
-   for reuse when freed (a training step asks for the same sizes again and again, and fresh pages
-   cost more than the arithmetic on them); peri_memory_trim gives them back to the system. */
+   off-heap memory grow and a test can fail the N-th allocation. Freed blocks wait in bins by size for
+   the next that wants one (a training step asks for the same sizes again and again; the system's own
+   calls and fresh pages cost more than the arithmetic on them); peri_memory_trim gives them back. */
 #ifndef PERI_BASE_MEMORY_H
 #define PERI_BASE_MEMORY_H
 
@@ -21,12 +21,16 @@ void peri_free(void *block); /* NULL is allowed */
 /* peri_alloc and peri_free for small structures that a failing-allocation test must see too. */
 char *peri_strdup(const char *text);
 
-/* Bytes in live blocks, and the sum of all bytes ever asked for (it only grows). */
+/* Bytes in live blocks, and the sum of all bytes ever asked for (it only grows). An arena counts as
+   one live block; what is planned into it is not counted again. */
 uint64_t peri_memory_live(void);
 uint64_t peri_memory_total(void);
 uint64_t peri_memory_cached(void);
 
-/* Frees the cache of large blocks. */
+/* How often the system has been asked for memory: it stands still in the steady state of training. */
+uint64_t peri_memory_system_allocations(void);
+
+/* Frees the cache. */
 void peri_memory_trim(void);
 
 /* Makes the n-th allocation from now (n = 1 is the next) fail, once; 0 turns it off. Works in builds

@@ -32,6 +32,8 @@
 #include <immintrin.h>
 #endif
 
+#include "base/arena.h"
+
 enum { MOST_THREADS = 256, SPINS = 4000, CLOSED = 1 << 30 };
 static const double SPIN_SECONDS = 300e-6;
 
@@ -99,6 +101,7 @@ static void denormals_restore(unsigned mode) {
 
 static void run_pieces(void) {
   inside = true;
+  bool planned = peri__arena_pause();
   unsigned mode = denormals_flush();
   for (;;) {
     int64_t piece = atomic_fetch_add(&next_piece, 1);
@@ -106,6 +109,7 @@ static void run_pieces(void) {
     job.work(job.context, piece);
   }
   denormals_restore(mode);
+  peri__arena_resume(planned);
   inside = false;
 }
 
@@ -217,9 +221,11 @@ __attribute__((destructor)) static void stop_at_unload(void) {
 }
 
 static void run_alone(int64_t pieces, void (*work)(void *, int64_t), void *context) {
+  bool planned = peri__arena_pause();
   unsigned mode = denormals_flush();
   for (int64_t piece = 0; piece < pieces; piece++) work(context, piece);
   denormals_restore(mode);
+  peri__arena_resume(planned);
 }
 
 void peri_run_here(void (*work)(void *context, int64_t piece), void *context) {

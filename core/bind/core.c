@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/rng.h"
@@ -78,11 +79,13 @@ static int l_precision(lua_State *L) {
   return 2;
 }
 
-/* memory(): bytes in live tensors, bytes kept for reuse. */
+/* memory(): bytes in live tensors, bytes kept for reuse, how often the system was asked for memory, bytes of arenas. */
 static int l_memory(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)peri_memory_live());
   lua_pushinteger(L, (lua_Integer)peri_memory_cached());
-  return 2;
+  lua_pushinteger(L, (lua_Integer)peri_memory_system_allocations());
+  lua_pushinteger(L, (lua_Integer)peri_arena_bytes());
+  return 4;
 }
 
 /* memory_trim(): gives memory kept for reuse back to the system. */
@@ -138,6 +141,7 @@ static void (*const parts[])(lua_State *L) = {
     peri_lua_open_plan,
     peri_lua_open_compiled,
     peri_lua_open_optim,
+    peri_lua_open_arena,
     peri_lua_open_format,
     peri_lua_open_bridge,
     peri_lua_open_terminal,

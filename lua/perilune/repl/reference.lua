@@ -55,7 +55,11 @@ return {
     .. "products and convolutions round what they multiply to bfloat16 (8 bits of precision) and add up in float32; "
     .. "tensors, weights and their updates stay float32. Returns the name in use, and what multiplies bfloat16 on this "
     .. "machine: amx, avx512bf16, or emulated, which is no faster than float32." },
-  memory = { "memory()", "Bytes in live tensors, and bytes kept for reuse." },
+  memory = { "memory()", "Bytes in live tensors, bytes kept for reuse, how often the system was asked for memory, and "
+    .. "bytes of arenas: four numbers." },
+  arena = { "arena()", "Memory for work that is done again and again: `local scope <close> = arena:scope(x)` before each "
+    .. "batch. What a scope allocates for inputs like x is planned once and then served from one run of memory; tensors "
+    .. "may outlive it. arena:plans() lists { bytes, sum, blocks }; arena:free() lets go." },
   memory_trim = { "memory_trim()", "Gives the memory kept for reuse back to the system." },
   monotonic = { "monotonic()", "Seconds on a clock that only goes forward, for measuring." },
 }

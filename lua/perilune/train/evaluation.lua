@@ -48,9 +48,11 @@ end
 function evaluation.run(net, data, size, loss, list)
   local mean = metrics.mean "loss"
   for _, metric in ipairs(list) do metric:reset() end
+  local arena = core.arena()
   weights.unrecorded(function()
     local say = resting(net, data.count)
     for x, y in data:batches { size = size } do
+      local scope <close> = arena:scope(x) -- luacheck: ignore
       local prediction <close> = say(x)
       if loss then
         local value <close> = loss(prediction, y)
@@ -60,6 +62,7 @@ function evaluation.run(net, data, size, loss, list)
       poll()
     end
   end)
+  arena:free()
   local result = setmetatable({ loss = loss and mean:result() or nil }, Result)
   for _, metric in ipairs(list) do result[metric.name] = metric:result() end
   return result
@@ -68,24 +71,29 @@ end
 --- What a net says of every sample of a tensor, or of a feed's.
 -- @return a tensor, one row a sample
 function evaluation.predict(net, x, size)
-  local parts = {}
+  local parts, arena = {}, core.arena()
+  local function run(say, batch)
+    local scope <close> = arena:scope(batch) -- luacheck: ignore
+    return say(batch)
+  end
   weights.unrecorded(function()
     if type(x) == "userdata" then
       local count = #x
       local say = resting(net, count)
       for first = 1, count, size do
         local batch <close> = x[{ { first, math.min(first + size - 1, count) } }]
-        parts[#parts + 1] = say(batch)
+        parts[#parts + 1] = run(say, batch)
         poll()
       end
     else
       local say = resting(net, x.count)
       for batch in x:batches { size = size } do
-        parts[#parts + 1] = say(batch)
+        parts[#parts + 1] = run(say, batch)
         poll()
       end
     end
   end)
+  arena:free()
   return #parts == 1 and parts[1] or core.cat(parts, 1)
 end
 

@@ -31,6 +31,7 @@ function Run.new(given)
   self.metrics, self.validation_metrics = metrics.of(self.metrics, self.classes), metrics.of(self.metrics, self.classes)
   self.loss_mean = metrics.mean "loss"
   self.weigh = sample_weights.of(self)
+  self.arena = core.arena()
   return self
 end
 
@@ -43,6 +44,7 @@ function Run:elapsed() return self.before + (self.started and core.monotonic() -
 --- One step on one batch: the one place where a net learns.
 -- @return the loss, a number, before the step
 function Run:learn(x, y, weights)
+  local scope <close> = self.arena:scope(x) -- luacheck: ignore
   local prediction <close> = self.net(x, TRAINING)
   local loss <close> = self.loss(prediction, y, weights)
   self.optimizer:zero_grad()
@@ -210,6 +212,7 @@ function Run:go()
     end)
   end
   core.signal_interrupt(false)
+  self.arena:free()
   self.display:close()
   if not ok then
     pcall(self.optimizer.average, self.optimizer, false)

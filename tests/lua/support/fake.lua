@@ -81,6 +81,7 @@ function fake.core()
     core.now = core.now + 0.125
     return core.now
   end
+  function core.arena() return { scope = function() return nil end, free = function() end } end
   core.tensor = fake.tensor
   function core.permutation(...) return fake.tensor(order(...)) end
   function core.save_safetensors(path, tensors, metadata)
