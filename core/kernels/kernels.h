@@ -77,6 +77,17 @@ typedef struct peri_conv_pool {
   int64_t pool_h, pool_w, ph, pw;
 } peri_conv_pool;
 
+/* Batch normalisation of `rows` rows of c channels by given moments, with a ReLU behind it where `relu` is 1.
+   Where a max-pool follows (no padding, stride = window), the rows are images of h x w places, and h and w are
+   at least the window's. */
+typedef struct peri_norm {
+  int64_t rows, c;
+  int64_t h, w, pool_h, pool_w; /* with a pool only; pool_h * pool_w <= 255 */
+  int relu;
+  const void *mean, *inv;       /* c numbers each; inv = 1 / sqrt(variance + epsilon) */
+  const void *gamma, *beta;     /* c numbers each, or NULL: 1 and 0 */
+} peri_norm;
+
 /* One step of an optimiser over n numbers; unused fields are 0. `rate` already holds any bias
    correction that does not belong under the root. */
 typedef struct peri_step {
@@ -136,13 +147,18 @@ typedef struct peri_kernels {
                                  const void *target, double smoothing, const void *dloss, void *dx);
   /* mean and biased variance of each of c channels over rows of c numbers (batch-norm) */
   int (*channel_moments)(int64_t rows, int64_t c, const void *x, void *mean, void *variance);
-  /* y = (x - mean) * inv * gamma + beta per channel; gamma and beta may be NULL (1 and 0) */
-  void (*channel_normalise)(int64_t rows, int64_t c, const void *x, const void *mean, const void *inv,
-                            const void *gamma, const void *beta, void *y);
-  /* dgamma, dbeta always; dx (may be NULL) through the batch's own moments */
-  int (*channel_normalise_backward)(int64_t rows, int64_t c, const void *x, const void *mean, const void *inv,
-                                    const void *gamma, const void *dy, void *dx, void *dgamma, void *dbeta);
-  /* the same per row of cols numbers; mean and inv are outputs of rows numbers */
+  /* y = act((x - mean) * inv * gamma + beta + skip) per channel; skip, rows of c numbers, may be NULL */
+  void (*channel_normalise)(const peri_norm *p, const void *x, const void *skip, void *y);
+  /* dgamma, dbeta always; dx (may be NULL) through the batch's own moments. With a skip and relu, y is its result
+     and dskip its gradient, both wanted; else both are NULL (without relu dskip is dy). */
+  int (*channel_normalise_backward)(const peri_norm *p, const void *x, const void *y, const void *dy, void *dx,
+                                    void *dskip, void *dgamma, void *dbeta);
+  /* y = maxpool(act((x - mean) * inv * gamma + beta)) of images; top is the x that won, winner its place in the
+     window (row * pool_w + column), 255 where relu clamped it; all three n, h / pool_h, w / pool_w, c */
+  void (*channel_normalise_pool)(const peri_norm *p, const void *x, void *y, void *top, uint8_t *winner);
+  int (*channel_normalise_pool_backward)(const peri_norm *p, const void *x, const void *top, const uint8_t *winner,
+                                         const void *dy, void *dx, void *dgamma, void *dbeta);
+  /* y = (x - mean) * inv * gamma + beta per row of cols numbers; mean and inv are outputs of rows numbers */
   void (*row_normalise)(int64_t rows, int64_t cols, const void *x, const void *gamma, const void *beta, double epsilon,
                         void *y, void *mean, void *inv);
   int (*row_normalise_backward)(int64_t rows, int64_t cols, const void *x, const void *mean, const void *inv,

@@ -1,6 +1,6 @@
-/* norm.c - batch and layer normalisation of float32.
+/* norm.c - layer normalisation of float32.
 
-   Sums over rows, channel by channel, are cut into at most MOST_PARTS pieces of rows; a piece adds
+   Sums over rows, column by column, are cut into at most MOST_PARTS pieces of rows; a piece adds
    BLOCK rows in float, then in double, and the pieces are added in order. Variances are sums of squares
    of differences from the mean, so that a large mean does not swallow them. */
 #include "base/memory.h"
@@ -15,9 +15,7 @@ typedef struct job {
   int64_t rows, c, step; /* step: rows a piece takes */
   const float *x, *mean, *inv, *gamma, *beta, *dy;
   float *y, *out_mean, *out_inv;
-  const float *fix_a, *fix_b; /* channel backward: dgamma / rows, dbeta / rows */
   double *part;               /* for each piece two rows of c sums */
-  int squares, per_row;       /* what the sums are of; mean and inv belong to rows, not channels */
   float epsilon;
 } job;
 
@@ -48,30 +46,22 @@ static inline void put_lanes(double *p, const lanes *total, int64_t count) {
   memcpy(p, lane, (size_t)count * sizeof *p);
 }
 
-/* One vector of channels over rows from..to: first = sum x or sum (x - mean)^2; for gradients first =
-   sum dy h and second = sum dy with h = (x - mean) inv. */
-static inline void sum_channels(const job *j, int64_t from, int64_t to, int64_t at, int64_t count, double *first,
-                                double *second) {
+/* One vector of columns over rows from..to: first = sum dy h, second = sum dy, with h = (x - mean) inv. */
+static inline void sum_columns(const job *j, int64_t from, int64_t to, int64_t at, int64_t count, double *first,
+                               double *second) {
   lanes a = {{0}, {0}}, b = {{0}, {0}};
-  vf mean = j->mean && !j->per_row ? vf_get(j->mean + at, count) : vf_set1(0);
-  vf inv = j->inv && !j->per_row ? vf_get(j->inv + at, count) : vf_set1(1);
   for (int64_t block = from; block < to; block += BLOCK) {
     vf sa = {0}, sb = {0};
     for (int64_t r = block; r < smaller(to, block + BLOCK); r++) {
-      vf x = vf_get(j->x + r * j->c + at, count);
-      if (j->dy) {
-        vf dy = vf_get(j->dy + r * j->c + at, count);
-        vf h = j->per_row ? (x - j->mean[r]) * j->inv[r] : (x - mean) * inv;
-        sa += dy * h;
-        sb += dy;
-      } else if (j->squares) sa += (x - mean) * (x - mean);
-      else sa += x;
+      vf x = vf_get(j->x + r * j->c + at, count), dy = vf_get(j->dy + r * j->c + at, count);
+      sa += dy * ((x - j->mean[r]) * j->inv[r]);
+      sb += dy;
     }
     add_block(&a, sa);
-    if (j->dy) add_block(&b, sb);
+    add_block(&b, sb);
   }
   put_lanes(first, &a, count);
-  if (j->dy) put_lanes(second, &b, count);
+  put_lanes(second, &b, count);
 }
 
 static void sums_piece(void *context, int64_t piece) {
@@ -79,8 +69,8 @@ static void sums_piece(void *context, int64_t piece) {
   int64_t from = piece * j->step, to = smaller(j->rows, from + j->step), at = 0;
   double *first = j->part + piece * 2 * j->c, *second = first + j->c;
   for (; at + PERI_LANES <= j->c; at += PERI_LANES)
-    sum_channels(j, from, to, at, PERI_LANES, first + at, second + at);
-  if (at < j->c) sum_channels(j, from, to, at, j->c - at, first + at, second + at);
+    sum_columns(j, from, to, at, PERI_LANES, first + at, second + at);
+  if (at < j->c) sum_columns(j, from, to, at, j->c - at, first + at, second + at);
 }
 
 /* Runs the pieces and adds them in order into part[0..c) and part[c..2c). The caller frees part. */
@@ -93,88 +83,6 @@ static int sums(job *j) {
   peri_parallel(pieces, sums_piece, j);
   for (int64_t p = 1; p < pieces; p++)
     for (int64_t i = 0; i < wide; i++) j->part[i] += j->part[p * wide + i];
-  return PERI_OK;
-}
-
-/* ---------------------------------------------------------------- batch normalisation */
-
-static int channel_moments(int64_t rows, int64_t c, const void *x, void *mean_, void *variance_) {
-  float *mean = mean_, *variance = variance_;
-  job j = {.rows = rows, .c = c, .x = x};
-  PERI_TRY(sums(&j));
-  double *centre = j.part; /* the mean in double: its rounding to float is taken off the variance */
-  for (int64_t i = 0; i < c; i++) {
-    centre[i] /= (double)rows;
-    mean[i] = (float)centre[i];
-  }
-  j.squares = 1;
-  j.mean = mean;
-  int status = sums(&j);
-  for (int64_t i = 0; status >= 0 && i < c; i++) {
-    double off = centre[i] - (double)mean[i], spread = j.part[i] / (double)rows - off * off;
-    variance[i] = (float)(spread > 0 || spread != spread ? spread : 0);
-  }
-  if (status >= 0) peri_free(j.part);
-  peri_free(centre);
-  return status;
-}
-
-static void normalise_piece(void *context, int64_t piece) {
-  const job *j = context;
-  int64_t end = smaller(j->rows, (piece + 1) * j->step);
-  for (int64_t r = piece * j->step; r < end; r++)
-    for (int64_t at = 0; at < j->c; at += PERI_LANES) {
-      int64_t count = smaller(PERI_LANES, j->c - at);
-      vf factor = vf_get(j->inv + at, count), beta = j->beta ? vf_get(j->beta + at, count) : vf_set1(0);
-      if (j->gamma) factor *= vf_get(j->gamma + at, count);
-      vf centred = vf_get(j->x + r * j->c + at, count) - vf_get(j->mean + at, count);
-      vf_put(j->y + r * j->c + at, centred * factor + beta, count);
-    }
-}
-
-static void channel_normalise(int64_t rows, int64_t c, const void *x, const void *mean, const void *inv,
-                              const void *gamma, const void *beta, void *y) {
-  if (rows < 1 || c < 1) return;
-  job j = {.rows = rows, .c = c, .step = step_of(rows, c), .x = x, .mean = mean, .inv = inv, .gamma = gamma};
-  j.beta = beta;
-  j.y = y;
-  peri_parallel(pieces_of(&j), normalise_piece, &j);
-}
-
-/* dx = gamma inv (dy - dbeta / rows - h dgamma / rows) */
-static void channel_back_piece(void *context, int64_t piece) {
-  const job *j = context;
-  int64_t end = smaller(j->rows, (piece + 1) * j->step);
-  for (int64_t r = piece * j->step; r < end; r++)
-    for (int64_t at = 0; at < j->c; at += PERI_LANES) {
-      int64_t count = smaller(PERI_LANES, j->c - at), i = r * j->c + at;
-      vf inv = vf_get(j->inv + at, count), h = (vf_get(j->x + i, count) - vf_get(j->mean + at, count)) * inv;
-      vf factor = j->gamma ? inv * vf_get(j->gamma + at, count) : inv;
-      vf d = vf_get(j->dy + i, count) - vf_get(j->fix_b + at, count) - h * vf_get(j->fix_a + at, count);
-      vf_put(j->y + i, factor * d, count);
-    }
-}
-
-static int channel_normalise_backward(int64_t rows, int64_t c, const void *x, const void *mean, const void *inv,
-                                      const void *gamma, const void *dy, void *dx, void *dgamma_, void *dbeta_) {
-  float *dgamma = dgamma_, *dbeta = dbeta_;
-  job j = {.rows = rows, .c = c, .x = x, .mean = mean, .inv = inv, .gamma = gamma, .dy = dy};
-  j.y = dx;
-  PERI_TRY(sums(&j));
-  float *fix = (float *)(void *)j.part; /* the room of the sums, which have been read by then */
-  for (int64_t i = 0; i < c; i++) {
-    dgamma[i] = (float)j.part[i];
-    dbeta[i] = (float)j.part[c + i];
-  }
-  for (int64_t i = 0; i < c; i++) {
-    fix[i] = (float)((double)dgamma[i] / (double)rows);
-    fix[c + i] = (float)((double)dbeta[i] / (double)rows);
-  }
-  j.fix_a = fix;
-  j.fix_b = fix + c;
-  j.step = step_of(rows, c);
-  if (dx) peri_parallel(pieces_of(&j), channel_back_piece, &j);
-  peri_free(j.part);
   return PERI_OK;
 }
 
@@ -262,7 +170,7 @@ static void row_back_piece(void *context, int64_t piece) {
 static int row_normalise_backward(int64_t rows, int64_t cols, const void *x, const void *mean, const void *inv,
                                   const void *gamma, const void *dy, void *dx, void *dgamma_, void *dbeta_) {
   float *dgamma = dgamma_, *dbeta = dbeta_;
-  job j = {.rows = rows, .c = cols, .x = x, .mean = mean, .inv = inv, .gamma = gamma, .dy = dy, .per_row = 1};
+  job j = {.rows = rows, .c = cols, .x = x, .mean = mean, .inv = inv, .gamma = gamma, .dy = dy};
   j.y = dx;
   PERI_TRY(sums(&j));
   for (int64_t i = 0; i < cols; i++) {
@@ -277,9 +185,6 @@ static int row_normalise_backward(int64_t rows, int64_t cols, const void *x, con
 
 void PERI_ISA_NAME(peri__fill_norm)(peri_kernels *f32, peri_kernels *f64) {
   (void)f64;
-  f32->channel_moments = channel_moments;
-  f32->channel_normalise = channel_normalise;
-  f32->channel_normalise_backward = channel_normalise_backward;
   f32->row_normalise = row_normalise;
   f32->row_normalise_backward = row_normalise_backward;
 }

@@ -29,6 +29,7 @@ static double peri__unary_f64_one(peri_unary f, double x, double p);
 #define SUFFIX f32
 #include "kernels/reference_common.inc"
 #include "kernels/reference_float.inc"
+#include "kernels/reference_batch_norm.inc"
 #include "kernels/reference_norm.inc"
 #include "kernels/reference_window.inc"
 #include "kernels/reference_resample.inc"
@@ -39,6 +40,7 @@ static double peri__unary_f64_one(peri_unary f, double x, double p);
 #define SUFFIX f64
 #include "kernels/reference_common.inc"
 #include "kernels/reference_float.inc"
+#include "kernels/reference_batch_norm.inc"
 #include "kernels/reference_norm.inc"
 #include "kernels/reference_window.inc"
 #include "kernels/reference_resample.inc"
@@ -95,6 +97,8 @@ static double peri__unary_f64_one(peri_unary f, double x, double p) {
   .log_softmax_backward = log_softmax_backward_##s, .cross_entropy = cross_entropy_##s,                                \
   .cross_entropy_backward = cross_entropy_backward_##s, .channel_moments = channel_moments_##s,                        \
   .channel_normalise = channel_normalise_##s, .channel_normalise_backward = channel_normalise_backward_##s,            \
+  .channel_normalise_pool = channel_normalise_pool_##s,                                                                \
+  .channel_normalise_pool_backward = channel_normalise_pool_backward_##s,                                              \
   .row_normalise = row_normalise_##s, .row_normalise_backward = row_normalise_backward_##s, .conv = conv_##s,          \
   .conv_backward_input = conv_backward_input_##s, .conv_backward_kernel = conv_backward_kernel_##s,                    \
   .conv_pool = conv_pool_##s, .conv_pool_backward_input = conv_pool_backward_input_##s,                                \

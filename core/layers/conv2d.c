@@ -134,3 +134,54 @@ int peri__conv2d_window(const peri_layer *l, peri_window *g) {
   bool depthwise = l->type == &peri_layer_DepthwiseConv2D;
   return window_of(l, g, l->out.at[2], depthwise ? (int)D_KERNEL : (int)KERNEL, depthwise ? l->in.at[2] : l->arg[GROUPS].integer);
 }
+
+/* kernel scale, bias scale + shift: what a convolution and fixed moments make together */
+static int fold(const peri_layer *l, const peri_layer *norm, peri_tensor **kernel, peri_tensor **bias) {
+  peri_tensor *scale, *shift, *scaled = NULL;
+  *kernel = *bias = NULL;
+  PERI_TRY(peri__batch_norm_fold(norm, &scale, &shift));
+  int status = PERI_CALL(kernel, peri_op_mul, PERI_T(l->weight[0].tensor), PERI_T(scale));
+  if (status >= 0 && bias_of(l)) {
+    status = PERI_CALL(&scaled, peri_op_mul, PERI_T(bias_of(l)), PERI_T(scale));
+    if (status >= 0) status = PERI_CALL(bias, peri_op_add, PERI_T(scaled), PERI_T(shift));
+  } else if (status >= 0) {
+    *bias = peri_tensor_retain(shift);
+  }
+  peri_tensor_release(scale);
+  peri_tensor_release(shift);
+  peri_tensor_release(scaled);
+  return status;
+}
+
+static int norm_infer(const peri_layer *l, const peri_layer *norm, const peri__tail *tail, peri_tensor **out, peri_tensor *x) {
+  const peri_value *a = l->arg;
+  peri_tensor *kernel, *bias, *y = NULL;
+  bool relu = tail->relu && !tail->skip;
+  int status = fold(l, norm, &kernel, &bias);
+  if (status >= 0 && tail->pool.given) {
+    status = PERI_CALL(out, peri_op_conv2d_pool, PERI_T(x), PERI_T(kernel), PERI_T(bias), a[STRIDE], a[PADDING], a[DILATION],
+                       a[GROUPS], tail->pool);
+  } else if (status >= 0) {
+    status = PERI_CALL(&y, peri_op_conv2d, PERI_T(x), PERI_T(kernel), PERI_T(bias), a[STRIDE], a[PADDING], a[DILATION],
+                       a[GROUPS], PERI_B(relu));
+    peri__tail rest = {.skip = tail->skip, .relu = tail->relu && !relu};
+    if (status >= 0) status = peri__tail_forward(&rest, out, y);
+  }
+  peri_tensor_release(kernel);
+  peri_tensor_release(bias);
+  return status < 0 ? status : PERI_OK;
+}
+
+int peri__conv2d_norm_forward(peri_layer *l, peri_layer *norm, const peri__tail *tail, peri_tensor **out, peri_tensor *x,
+                              bool training) {
+  if (!peri__batch_norm_learns(norm, training)) return norm_infer(l, norm, tail, out, x);
+  const peri_value *a = l->arg;
+  peri_value gamma, beta, epsilon;
+  peri_tensor *results[3];
+  peri__batch_norm_arguments(norm, &gamma, &beta, &epsilon);
+  PERI_TRY(PERI_CALL(results, peri_op_conv2d_norm, PERI_T(x), PERI_T(l->weight[0].tensor), PERI_T(bias_of(l)), gamma, beta,
+                     PERI_T(tail->skip), a[STRIDE], a[PADDING], a[DILATION], a[GROUPS], epsilon, PERI_B(tail->relu), tail->pool));
+  peri__batch_norm_follow(norm, results);
+  *out = results[0];
+  return PERI_OK;
+}

@@ -69,6 +69,68 @@ static int dense_relu_forward(peri_layer *l, int at, int run, peri_tensor **out,
   return peri__dense_forward(l->child[at], PERI_RELU, out, x);
 }
 
+/* --- conv2d_norm and batch_norm: a BatchNorm, behind a linear Conv2D or not, and what follows it --- */
+
+static bool is_batch_norm(const peri_layer *l) { return l->type == &peri_layer_BatchNorm; }
+
+/* The layers of the tail from `at` on: ReLU, or ReLU and a max-pool. */
+static int tail_of(const peri_layer *l, int at, int to, peri__tail *tail) {
+  *tail = (peri__tail){.relu = at < to && is_relu(l->child[at])};
+  if (!tail->relu) return 0;
+  if (at + 1 >= to || !peri__pool2d_tiles(l->child[at + 1])) return 1;
+  tail->pool = l->child[at + 1]->arg[0];
+  return 2;
+}
+
+static int conv_norm_match(const peri_layer *l, int at, int to, bool training) {
+  (void)training;
+  peri__tail tail;
+  if (at + 1 >= to || !is_conv2d(l->child[at], PERI_LINEAR) || !is_batch_norm(l->child[at + 1])) return 0;
+  return 2 + tail_of(l, at + 2, to, &tail);
+}
+
+static int conv_norm_forward(peri_layer *l, int at, int run, peri_tensor **out, peri_tensor *x, bool training) {
+  peri__tail tail;
+  tail_of(l, at + 2, at + run, &tail);
+  return peri__conv2d_norm_forward(l->child[at], l->child[at + 1], &tail, out, x, training);
+}
+
+static int norm_match(const peri_layer *l, int at, int to, bool training) {
+  peri__tail tail;
+  if (!is_batch_norm(l->child[at]) || !peri__batch_norm_learns(l->child[at], training)) return 0;
+  int more = tail_of(l, at + 1, to, &tail);
+  return more ? 1 + more : 0;
+}
+
+static int norm_forward(peri_layer *l, int at, int run, peri_tensor **out, peri_tensor *x, bool training) {
+  peri__tail tail;
+  tail_of(l, at + 1, at + run, &tail);
+  return peri__batch_norm_forward(l->child[at], &tail, out, x, training);
+}
+
+/* --- residual: a Residual that ends in a BatchNorm, whose addition (and a ReLU behind it) joins that --- */
+
+static int residual_match(const peri_layer *l, int at, int to, bool training) {
+  (void)training;
+  const peri_layer *r = l->child[at];
+  if (r->type != &peri_layer_Residual || r->children == 0 || !peri_layer_in_c(r)) return 0;
+  if (!is_batch_norm(r->child[r->children - 1])) return 0;
+  return at + 1 < to && is_relu(l->child[at + 1]) ? 2 : 1;
+}
+
+static int residual_forward(peri_layer *l, int at, int run, peri_tensor **out, peri_tensor *x, bool training) {
+  peri_layer *r = l->child[at], *norm = r->child[r->children - 1];
+  peri__tail tail = {.skip = x, .relu = run == 2};
+  bool conv = r->children > 1 && is_conv2d(r->child[r->children - 2], PERI_LINEAR);
+  int before = r->children - (conv ? 2 : 1);
+  peri_tensor *inner;
+  PERI_TRY(peri__sequential_run(r, 0, before, &inner, x, training));
+  int status = conv ? peri__conv2d_norm_forward(r->child[before], norm, &tail, out, inner, training)
+                    : peri__batch_norm_forward(norm, &tail, out, inner, training);
+  peri_tensor_release(inner);
+  return status;
+}
+
 /* --- the table --- */
 
 const peri_fusion peri_fusions[] = {
@@ -85,6 +147,20 @@ const peri_fusion peri_fusions[] = {
      .doc = "Dense and an Activation relu behind it: the product clamps as it stores",
      .match = dense_relu_match,
      .forward = dense_relu_forward},
+    {.name = "conv2d_norm",
+     .doc = "Conv2D and BatchNorm, with relu and then a MaxPool2D whose windows do not overlap where they follow: one pass "
+            "for the moments, one for all the rest; at inference one convolution with the normalisation in its kernel",
+     .match = conv_norm_match,
+     .forward = conv_norm_forward},
+    {.name = "batch_norm",
+     .doc = "BatchNorm and an Activation relu behind it, and a MaxPool2D whose windows do not overlap: one pass",
+     .match = norm_match,
+     .forward = norm_forward},
+    {.name = "residual",
+     .doc = "a Residual that ends in BatchNorm, and an Activation relu behind it: the addition and the relu join the "
+            "normalisation's pass",
+     .match = residual_match,
+     .forward = residual_forward},
     {.name = "cross_entropy",
      .doc = "a softmax at the end of a net and the cross-entropy that takes its result: one stable op on the logits, "
             "paired by the losses"},

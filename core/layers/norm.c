@@ -1,4 +1,6 @@
 /* norm.c - BatchNorm and LayerNorm, with Keras' defaults. */
+#include "layers/norm.h"
+
 #include "layers/layers.h"
 #include "ops/ops.h"
 
@@ -26,50 +28,94 @@ static int batch_build(peri_layer *l) {
 }
 
 /* moving = momentum moving + (1 - momentum) batch */
-static int follow(peri_tensor *moving, const peri_tensor *batch, double momentum) {
+static void follow(peri_tensor *moving, const peri_tensor *batch, double momentum) {
   int64_t n = peri_tensor_count(moving);
   const peri_kernels *k = peri_kernels_of(moving->dtype);
   k->axpy(n, momentum - 1, peri_tensor_data(moving), peri_tensor_data(moving));
   k->axpy(n, 1 - momentum, peri_tensor_data(batch), peri_tensor_data(moving));
   peri_tensor_touch(moving);
-  return PERI_OK;
 }
 
-/* With fixed moments: y = (x - mean) (rsqrt(variance + epsilon) gamma) + beta. */
-static int batch_infer(peri_layer *l, peri_tensor **out, peri_tensor *x, peri_value gamma, peri_value beta) {
-  const peri_weight *moments = &l->weight[l->weights - 2];
-  peri_tensor *epsilon = NULL, *shifted = NULL, *inv = NULL, *scale = NULL, *centred = NULL, *scaled = NULL;
-  int status = peri_tensor_full(&epsilon, x->dtype, 0, NULL, l->arg[EPSILON].number);
-  if (status >= 0) status = PERI_CALL(&shifted, peri_op_add, PERI_T(moments[1].tensor), PERI_T(epsilon));
-  if (status >= 0) status = PERI_CALL(&inv, peri_op_rsqrt, PERI_T(shifted));
-  if (status >= 0) {
-    if (gamma.given) status = PERI_CALL(&scale, peri_op_mul, PERI_T(inv), gamma);
-    else scale = peri_tensor_retain(inv);
-  }
-  if (status >= 0) status = PERI_CALL(&centred, peri_op_sub, PERI_T(x), PERI_T(moments[0].tensor));
-  if (status >= 0) status = PERI_CALL(&scaled, peri_op_mul, PERI_T(centred), PERI_T(scale));
-  if (status >= 0) {
-    if (beta.given) status = PERI_CALL(out, peri_op_add, PERI_T(scaled), beta);
-    else *out = peri_tensor_retain(scaled);
-  }
-  peri_tensor *all[] = {epsilon, shifted, inv, scale, centred, scaled};
-  for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) peri_tensor_release(all[i]);
-  return status < 0 ? status : PERI_OK;
-}
-
-/* A frozen layer keeps its moments in training too, as Keras has it. */
-static int batch_forward(peri_layer *l, peri_tensor **out, peri_tensor *x, bool training) {
-  bool scale = l->arg[SCALE].boolean, center = l->arg[CENTER].boolean;
-  peri_value gamma = weight(l, 0, scale), beta = weight(l, scale, center);
-  if (!training || !l->trainable) return batch_infer(l, out, x, gamma, beta);
-  peri_tensor *results[3];
-  PERI_TRY(PERI_CALL(results, peri_op_batch_norm, PERI_T(x), gamma, beta, l->arg[EPSILON]));
+void peri__batch_norm_follow(peri_layer *l, peri_tensor **results) {
   for (int i = 0; i < 2; i++) {
     follow(l->weight[l->weights - 2 + i].tensor, results[1 + i], l->arg[MOMENTUM].number);
     peri_tensor_release(results[1 + i]);
   }
+}
+
+bool peri__batch_norm_learns(const peri_layer *l, bool training) { return training && l->trainable; }
+
+void peri__batch_norm_arguments(const peri_layer *l, peri_value *gamma, peri_value *beta, peri_value *epsilon) {
+  bool scale = l->arg[SCALE].boolean;
+  *gamma = weight(l, 0, scale);
+  *beta = weight(l, scale, l->arg[CENTER].boolean);
+  *epsilon = l->arg[EPSILON];
+}
+
+/* scale = gamma / sqrt(variance + epsilon), shift = beta - mean scale */
+int peri__batch_norm_fold(const peri_layer *l, peri_tensor **scale, peri_tensor **shift) {
+  peri_tensor *mean = l->weight[l->weights - 2].tensor, *variance = l->weight[l->weights - 1].tensor;
+  peri_tensor *small = NULL, *sum = NULL, *inv = NULL, *centre = NULL;
+  peri_value gamma, beta, epsilon;
+  peri__batch_norm_arguments(l, &gamma, &beta, &epsilon);
+  *scale = *shift = NULL;
+  int status = peri_tensor_full(&small, variance->dtype, 0, NULL, epsilon.number);
+  if (status >= 0) status = PERI_CALL(&sum, peri_op_add, PERI_T(variance), PERI_T(small));
+  if (status >= 0) status = PERI_CALL(&inv, peri_op_rsqrt, PERI_T(sum));
+  if (status >= 0 && gamma.given) status = PERI_CALL(scale, peri_op_mul, PERI_T(inv), gamma);
+  else if (status >= 0) *scale = peri_tensor_retain(inv);
+  if (status >= 0) status = PERI_CALL(&centre, peri_op_mul, PERI_T(mean), PERI_T(*scale));
+  if (status >= 0 && beta.given) status = PERI_CALL(shift, peri_op_sub, beta, PERI_T(centre));
+  else if (status >= 0) status = PERI_CALL(shift, peri_op_neg, PERI_T(centre));
+  peri_tensor *all[] = {small, sum, inv, centre};
+  for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) peri_tensor_release(all[i]);
+  if (status >= 0) return PERI_OK;
+  peri_tensor_release(*scale);
+  peri_tensor_release(*shift);
+  return status;
+}
+
+int peri__tail_forward(const peri__tail *tail, peri_tensor **out, peri_tensor *y) {
+  int status = PERI_OK;
+  for (int part = 0; part < 3 && status >= 0; part++) {
+    peri_tensor *next = NULL;
+    if (part == 0 && tail->skip) status = PERI_CALL(&next, peri_op_add, PERI_T(y), PERI_T(tail->skip));
+    else if (part == 1 && tail->relu) status = PERI_CALL(&next, peri_op_relu, PERI_T(y));
+    else if (part == 2 && tail->pool.given) status = PERI_CALL(&next, peri_op_max_pool2d, PERI_T(y), tail->pool);
+    else continue;
+    peri_tensor_release(y);
+    y = next;
+  }
+  if (status < 0) return status; /* y was released with the part that failed */
+  *out = y;
+  return PERI_OK;
+}
+
+static int infer(const peri_layer *l, const peri__tail *tail, peri_tensor **out, peri_tensor *x) {
+  peri_tensor *scale, *shift, *scaled = NULL, *y = NULL;
+  PERI_TRY(peri__batch_norm_fold(l, &scale, &shift));
+  int status = PERI_CALL(&scaled, peri_op_mul, PERI_T(x), PERI_T(scale));
+  if (status >= 0) status = PERI_CALL(&y, peri_op_add, PERI_T(scaled), PERI_T(shift));
+  peri_tensor_release(scale);
+  peri_tensor_release(shift);
+  peri_tensor_release(scaled);
+  return status < 0 ? status : peri__tail_forward(tail, out, y);
+}
+
+int peri__batch_norm_forward(peri_layer *l, const peri__tail *tail, peri_tensor **out, peri_tensor *x, bool training) {
+  if (!peri__batch_norm_learns(l, training)) return infer(l, tail, out, x);
+  peri_tensor *results[3];
+  peri_value gamma, beta, epsilon;
+  peri__batch_norm_arguments(l, &gamma, &beta, &epsilon);
+  PERI_TRY(PERI_CALL(results, peri_op_batch_norm, PERI_T(x), gamma, beta, epsilon, PERI_B(tail->relu), PERI_T(tail->skip),
+                     tail->pool));
+  peri__batch_norm_follow(l, results);
   *out = results[0];
   return PERI_OK;
+}
+
+static int batch_forward(peri_layer *l, peri_tensor **out, peri_tensor *x, bool training) {
+  return peri__batch_norm_forward(l, &(peri__tail){0}, out, x, training);
 }
 
 const peri_layer_type peri_layer_BatchNorm = {

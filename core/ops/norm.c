@@ -1,11 +1,6 @@
-/* norm.c - normalisation by the moments of a batch (per channel) or of a row.
-
-   batch_norm (Ioffe and Szegedy 2015): xhat = (x - mean) / sqrt(var + eps) over all axes but the last, with the
-   batch's own mean and biased variance; y = gamma xhat + beta.
-   layer_norm (Ba, Kiros and Hinton 2016): the same over the last axis of each row. */
+/* norm.c - layer_norm (Ba, Kiros and Hinton 2016): xhat = (x - mean) / sqrt(var + eps) over the last axis of each row,
+   with the row's own mean and biased variance; y = gamma xhat + beta. */
 #include "ops/ops.h"
-
-#include <math.h>
 
 enum { X, GAMMA, BETA, EPSILON };
 
@@ -48,79 +43,6 @@ static int dense_operands(const peri_call *c, operands *o) {
 
 static void *data_or_null(const peri_tensor *t) { return t ? peri_tensor_data(t) : NULL; }
 
-/* inv = 1 / sqrt(variance + epsilon) */
-static void invert(const peri_tensor *variance, peri_tensor *inv, double epsilon) {
-  int64_t n = peri_tensor_count(variance);
-  for (int64_t i = 0; i < n; i++) {
-    double v = 1 / sqrt(peri_tensor_get(variance, &i) + epsilon);
-    if (inv->dtype == PERI_F32) ((float *)peri_tensor_data(inv))[i] = (float)v;
-    else ((double *)peri_tensor_data(inv))[i] = v;
-  }
-}
-
-static int batch_forward(peri_call *c) {
-  operands o;
-  PERI_TRY(dense_operands(c, &o));
-  peri_dtype dtype = o.x->dtype;
-  const peri_kernels *k = peri_kernels_of(dtype);
-  int status = peri_tensor_like(&c->out[0], o.x);
-  if (status >= 0) c->outs = 1, status = peri_tensor_new(&c->out[1], dtype, 1, &o.cols);
-  if (status >= 0) c->outs = 2, status = peri_tensor_new(&c->out[2], dtype, 1, &o.cols);
-  if (status >= 0) c->outs = 3, status = peri_tensor_new(&c->aux[0], dtype, 1, &o.cols);
-  if (status >= 0) status = k->channel_moments(o.rows, o.cols, peri_tensor_data(o.x), peri_tensor_data(c->out[1]), peri_tensor_data(c->out[2]));
-  if (status >= 0) {
-    invert(c->out[2], c->aux[0], c->arg[EPSILON].number);
-    k->channel_normalise(o.rows, o.cols, peri_tensor_data(o.x), peri_tensor_data(c->out[1]), peri_tensor_data(c->aux[0]),
-                         data_or_null(o.gamma), data_or_null(o.beta), peri_tensor_data(c->out[0]));
-  }
-  drop(&o);
-  return status;
-}
-
-typedef int backward_kernel(int64_t rows, int64_t c, const void *x, const void *mean, const void *inv, const void *gamma,
-                            const void *dy, void *dx, void *dgamma, void *dbeta);
-
-/* All three gradients come from one kernel; those that nobody wants are dropped. */
-static int norm_backward(peri_call *c, peri_tensor *grad, peri_tensor **grad_in, backward_kernel *kernel, const peri_tensor *mean,
-                         const peri_tensor *inv) {
-  operands o;
-  peri_tensor *dy = NULL, *dgamma = NULL, *dbeta = NULL;
-  PERI_TRY(dense_operands(c, &o));
-  int status = peri_tensor_contiguous_of(&dy, grad);
-  if (status >= 0) status = peri_tensor_like(&grad_in[X], o.x);
-  if (status >= 0) status = peri_tensor_new(&dgamma, dy->dtype, 1, &o.cols);
-  if (status >= 0) status = peri_tensor_new(&dbeta, dy->dtype, 1, &o.cols);
-  if (status >= 0) {
-    status = kernel(o.rows, o.cols, peri_tensor_data(o.x), peri_tensor_data(mean), peri_tensor_data(inv), data_or_null(o.gamma),
-                    peri_tensor_data(dy), peri_tensor_data(grad_in[X]), peri_tensor_data(dgamma), peri_tensor_data(dbeta));
-  }
-  if (status >= 0 && c->arg[GAMMA].given) grad_in[GAMMA] = peri_tensor_retain(dgamma);
-  if (status >= 0 && c->arg[BETA].given) grad_in[BETA] = peri_tensor_retain(dbeta);
-  peri_tensor_release(dy);
-  peri_tensor_release(dgamma);
-  peri_tensor_release(dbeta);
-  drop(&o);
-  return status;
-}
-
-static int batch_backward(peri_call *c, peri_tensor *const *grad_out, peri_tensor **grad_in) {
-  if (!grad_out[0]) return PERI_OK;
-  return norm_backward(c, grad_out[0], grad_in, peri_kernels_of(c->arg[X].tensor->dtype)->channel_normalise_backward, c->out[1], c->aux[0]);
-}
-
-const peri_op peri_op_batch_norm = {
-    .name = "batch_norm",
-    .signature = "x: tensor, gamma: tensor?, beta: tensor?, epsilon: number = 0.001",
-    .doc = "x normalised by the batch's mean and variance of each channel (the last axis), times gamma, plus beta. Gives the "
-           "result, the mean and the biased variance; gradients flow through the first only.",
-    .example = "randn(3, 2, 2, 3), randn(3), randn(3); randn(5, 2)",
-    .forward = batch_forward,
-    .backward = batch_backward,
-    .outs = 3,
-    .keep_args = 1 << X | 1 << GAMMA,
-    .keep_outs = 1 << 1,
-    .constant_outs = 6};
-
 static int layer_forward(peri_call *c) {
   operands o;
   PERI_TRY(dense_operands(c, &o));
@@ -137,8 +59,27 @@ static int layer_forward(peri_call *c) {
   return status;
 }
 
+/* All three gradients come from one kernel; those that nobody wants are dropped. */
 static int layer_backward(peri_call *c, peri_tensor *const *grad_out, peri_tensor **grad_in) {
-  return norm_backward(c, grad_out[0], grad_in, peri_kernels_of(c->arg[X].tensor->dtype)->row_normalise_backward, c->aux[0], c->aux[1]);
+  operands o;
+  peri_tensor *dy = NULL, *dgamma = NULL, *dbeta = NULL;
+  PERI_TRY(dense_operands(c, &o));
+  int status = peri_tensor_contiguous_of(&dy, grad_out[0]);
+  if (status >= 0) status = peri_tensor_like(&grad_in[X], o.x);
+  if (status >= 0) status = peri_tensor_new(&dgamma, dy->dtype, 1, &o.cols);
+  if (status >= 0) status = peri_tensor_new(&dbeta, dy->dtype, 1, &o.cols);
+  if (status >= 0) {
+    status = peri_kernels_of(dy->dtype)->row_normalise_backward(
+        o.rows, o.cols, peri_tensor_data(o.x), peri_tensor_data(c->aux[0]), peri_tensor_data(c->aux[1]), data_or_null(o.gamma),
+        peri_tensor_data(dy), peri_tensor_data(grad_in[X]), peri_tensor_data(dgamma), peri_tensor_data(dbeta));
+  }
+  if (status >= 0 && c->arg[GAMMA].given) grad_in[GAMMA] = peri_tensor_retain(dgamma);
+  if (status >= 0 && c->arg[BETA].given) grad_in[BETA] = peri_tensor_retain(dbeta);
+  peri_tensor_release(dy);
+  peri_tensor_release(dgamma);
+  peri_tensor_release(dbeta);
+  drop(&o);
+  return status;
 }
 
 const peri_op peri_op_layer_norm = {

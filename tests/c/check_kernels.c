@@ -26,6 +26,7 @@ static void check_set_of(const char *isa, peri_dtype type, uint64_t seed) {
   check_elementwise();
   check_reduce();
   check_rows();
+  check_batch_norm();
   check_matmul();
   check_windows();
   check_winograd();

@@ -169,7 +169,7 @@ static void test_integer_reductions(void) {
 static const peri_window small_window = {.n = 3, .h = 20, .w = 20, .c = 3, .oh = 18, .ow = 18, .oc = 5, .kh = 3,
                                          .kw = 3, .stride_h = 1, .stride_w = 1, .dil_h = 1, .dil_w = 1, .groups = 1};
 
-enum { ENTRIES = 10 };
+enum { ENTRIES = 11 };
 static float x[1 << 14], w[1 << 14], y[1 << 14], z[1 << 14];
 static uint8_t winner[1 << 14];
 
@@ -177,6 +177,7 @@ static uint8_t winner[1 << 14];
 static int run_entry(const peri_kernels *k, int i, int *status) {
   peri_matmul p = {.m = 40, .n = 40, .k = 40, .a_row = 1, .a_col = 40, .b_row = 1, .b_col = 40, .c_row = 40};
   peri_conv_pool f = {.conv = small_window, .pool_h = 2, .pool_w = 2, .ph = 9, .pw = 9};
+  peri_norm norm = {.rows = 100, .c = 10, .h = 5, .w = 5, .pool_h = 2, .pool_w = 2, .mean = w, .inv = w, .gamma = w};
   switch (i) {
   case 0: *status = k->matmul(&p, x, w, y); return 1;
   case 1: *status = k->conv(&small_window, x, w, NULL, 0, y); return 1;
@@ -186,8 +187,9 @@ static int run_entry(const peri_kernels *k, int i, int *status) {
   case 5: *status = k->conv_pool_backward_input(&f, x, winner, w, y); return 1;
   case 6: *status = k->conv_pool_backward_kernel(&f, x, w, winner, y, z); return 1;
   case 7: *status = k->channel_moments(100, 10, x, y, z); return 1;
-  case 8: *status = k->channel_normalise_backward(100, 10, x, w, w, w, w, y, z, z + 100); return 1;
+  case 8: *status = k->channel_normalise_backward(&norm, x, NULL, w, y, NULL, z, z + 100); return 1;
   case 9: *status = k->row_normalise_backward(100, 10, x, w, w, w, w, y, z, z + 100); return 1;
+  case 10: *status = k->channel_normalise_pool_backward(&norm, x, w, winner, w, y, z, z + 100); return 1;
   default: return 0;
   }
 }

@@ -24,6 +24,31 @@ local pairs_of_layers = {
   { fusion = "dense", shape = { 4, 5 }, layers = function()
     return { nn.Dense { 3, bias = false }, nn.Activation { "relu" } }
   end },
+  { fusion = "conv2d_norm", shape = { 7, 6, 3 }, layers = function()
+    return { nn.Conv2D { 18, kernel = 3, padding = "same" }, nn.BatchNorm {} }
+  end },
+  { fusion = "conv2d_norm", shape = { 9, 6, 3 }, layers = function()
+    return { nn.Conv2D { 5, kernel = 3, stride = 2, bias = false }, nn.BatchNorm { momentum = 0.7 }, nn.Activation { "relu" } }
+  end },
+  { fusion = "conv2d_norm", shape = { 7, 8, 3 }, layers = function()
+    return { nn.Conv2D { 35, kernel = 3 }, nn.BatchNorm { scale = false }, nn.Activation { "relu" }, nn.MaxPool2D { 2 } }
+  end },
+  { fusion = "batch_norm", shape = { 7 }, layers = function()
+    return { nn.Dense { 40 }, nn.BatchNorm { epsilon = 0.1 }, nn.Activation { "relu" } }
+  end },
+  { fusion = "batch_norm", shape = { 5, 4, 3 }, layers = function()
+    return { nn.BatchNorm { center = false }, nn.Activation { "relu" }, nn.MaxPool2D { 2 } }
+  end },
+  { fusion = "residual", shape = { 6, 5, 20 }, layers = function()
+    return { nn.Residual { nn.Conv2D { 20, kernel = 3, padding = "same", bias = false }, nn.BatchNorm {}, nn.Activation { "relu" },
+      nn.Conv2D { 20, kernel = 3, padding = "same" }, nn.BatchNorm {} }, nn.Activation { "relu" } }
+  end },
+  { fusion = "residual", shape = { 6 }, layers = function()
+    return { nn.Residual { nn.Dense { 6, activation = "tanh" }, nn.BatchNorm {} }, nn.Activation { "tanh" } }
+  end },
+  { fusion = "residual", shape = { 4, 4, 2 }, layers = function()
+    return { nn.Residual { nn.BatchNorm {} }, nn.Activation { "relu" } }
+  end },
   { shape = { 6, 6, 3 }, layers = function() -- inside a residual, and a sequence inside it
     return { nn.Residual { nn.Sequential { nn.Conv2D { 3, kernel = 3, padding = "same" }, nn.Activation { "relu" } } } }
   end },
@@ -61,7 +86,8 @@ local function compare(case, dtype, training)
   peri.seed(5)
   local net = nn.Sequential(case.layers()):build(case.shape, dtype)
   peri.no_grad(function()
-    for _, w in ipairs(net:weights()) do w:copy_(core.rand(w.shape, dtype) * 0.6 - 0.2) end
+    for _, w in ipairs(net:weights()) do w:copy_(core.rand(w.shape, dtype) + 0.1) end -- variances too
+    for _, w in ipairs(net:parameters()) do w:copy_(core.rand(w.shape, dtype) * 0.6 - 0.2) end
   end)
   local x = core.randn({ 3, table.unpack(case.shape) }, dtype):require_grad()
   local seed = core.randn({ 3, table.unpack(net.output_shape) }, dtype)

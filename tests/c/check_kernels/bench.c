@@ -42,7 +42,28 @@ static void run_sum_rows(const peri_kernels *k) { k->reduce(PERI_SUM, 1, N / 128
 static void run_max(const peri_kernels *k) { k->reduce(PERI_MAX, N / 128, 128, 1, x, y); }
 static void run_softmax(const peri_kernels *k) { k->softmax(N / 128, 128, x, y); }
 static void run_entropy(const peri_kernels *k) { k->cross_entropy(N / 10, 10, x, labels, NULL, 0, z, y); }
-static void run_moments(const peri_kernels *k) { k->channel_moments(N / 32, 32, x, y, z); }
+#define NORM_ROWS (128 * 26 * 26)
+static peri_norm norm_of(void) {
+  return (peri_norm){.rows = NORM_ROWS, .c = 32, .h = 26, .w = 26, .pool_h = 2, .pool_w = 2, .relu = 1, .mean = z,
+                     .inv = z + 100, .gamma = z + 200, .beta = z + 300};
+}
+static void run_moments(const peri_kernels *k) { k->channel_moments(NORM_ROWS, 32, x, z, z + 100); }
+static void run_batch_norm(const peri_kernels *k) {
+  peri_norm p = norm_of();
+  k->channel_normalise(&p, x, NULL, y);
+}
+static void run_batch_norm_backward(const peri_kernels *k) {
+  peri_norm p = norm_of();
+  k->channel_normalise_backward(&p, x, NULL, y, w, NULL, z + 400, z + 500);
+}
+static void run_batch_norm_pool(const peri_kernels *k) {
+  peri_norm p = norm_of();
+  k->channel_normalise_pool(&p, x, y, w, won8);
+}
+static void run_batch_norm_pool_backward(const peri_kernels *k) {
+  peri_norm p = norm_of();
+  k->channel_normalise_pool_backward(&p, x, w, won8, y, w, z + 400, z + 500);
+}
 static void run_layer_norm(const peri_kernels *k) { k->row_normalise(N / 128, 128, x, NULL, NULL, 1e-5, y, z, w); }
 static void run_max_pool(const peri_kernels *k) { k->max_pool(&pool, x, y, won32); }
 static void run_max_pool_backward(const peri_kernels *k) { k->max_pool_backward(&pool, x, won32, y); }
@@ -103,6 +124,7 @@ static void run_noise(const peri_kernels *k) {
 
 #define CONV1_FLOPS (2.0 * 128 * 26 * 26 * 32 * 9)
 #define CONV2_FLOPS (2.0 * 128 * 11 * 11 * 64 * 9 * 32)
+#define NORM_BYTES (4.0 * NORM_ROWS * 32)
 #define POOLED 1.0 * 128 * 32 * (26 * 26 + 2 * 13 * 13) * 4
 /* name, operations, bytes, function; EXECUTED also tells the operations left after a saving such as Winograd's */
 #define ROW(name_, flops_, bytes_, run_) {.name = name_, .flops = flops_, .bytes = bytes_, .run = run_}
@@ -115,7 +137,10 @@ static const bench benches[] = {
     ROW("a > number", 0, 5.0 * N, run_gt), ROW("axpy", 2.0 * N, 12.0 * N, run_axpy), ROW("sum", 0, 4.0 * N, run_sum),
     ROW("sum over rows", 0, 4.0 * N, run_sum_rows), ROW("max of rows", 0, 4.0 * N, run_max),
     ROW("softmax of 128", 0, 8.0 * N, run_softmax), ROW("cross-entropy of 10", 0, 8.0 * N, run_entropy),
-    ROW("moments of 32", 0, 4.0 * N, run_moments), ROW("layer norm of 128", 0, 8.0 * N, run_layer_norm),
+    ROW("moments of 32", 0, NORM_BYTES, run_moments),
+    ROW("batch norm", 0, 2 * NORM_BYTES, run_batch_norm), ROW("batch norm back", 0, 5 * NORM_BYTES, run_batch_norm_backward),
+    ROW("batch norm + pool", 0, 1.5 * NORM_BYTES, run_batch_norm_pool),
+    ROW("batch norm + pool back", 0, 2.75 * NORM_BYTES, run_batch_norm_pool_backward), ROW("layer norm of 128", 0, 8.0 * N, run_layer_norm),
     ROW("max-pool 2x2", 0, POOLED, run_max_pool), ROW("max-pool 2x2 back", 0, POOLED, run_max_pool_backward),
     ROW("average-pool 2x2", 0, POOLED, run_average_pool), ROW("adam", 0, 28.0 * N, run_adam),
     ROW("matmul 512^3", 2.0 * SIDE * SIDE * SIDE, 0, run_square),

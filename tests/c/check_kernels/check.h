@@ -74,6 +74,7 @@ void check_fail(const check_case *c, const char *format, ...) __attribute__((for
 void check_elementwise(void);
 void check_reduce(void);
 void check_rows(void);
+void check_batch_norm(void);
 void check_matmul(void);
 void check_windows(void);
 void check_winograd(void);

@@ -1,4 +1,4 @@
-/* rows.c - softmax, cross-entropy and the norms. */
+/* rows.c - softmax, cross-entropy and layer normalisation. */
 #include <math.h>
 #include <stdio.h>
 
@@ -92,19 +92,6 @@ static void entropies(int s, int labelled, const double *smoothing, int poison) 
 }
 
 /* --- norms --- */
-static void run_moments(const peri_kernels *k, check_case *c) {
-  c->status = k->channel_moments(c->size[0], c->size[1], c->in[0].data, c->out[0].data, c->out[1].data);
-}
-static void run_channel(const peri_kernels *k, check_case *c) {
-  int plain = (int)c->size[2];
-  k->channel_normalise(c->size[0], c->size[1], c->in[0].data, c->in[1].data, c->in[2].data,
-                       plain ? NULL : c->in[3].data, plain ? NULL : c->in[4].data, c->out[0].data);
-}
-static void run_channel_backward(const peri_kernels *k, check_case *c) {
-  c->status = k->channel_normalise_backward(c->size[0], c->size[1], c->in[0].data, c->in[1].data, c->in[2].data,
-                                            c->size[2] ? NULL : c->in[3].data, c->in[4].data,
-                                            c->size[3] ? NULL : c->out[2].data, c->out[0].data, c->out[1].data);
-}
 static void run_row(const peri_kernels *k, check_case *c) {
   k->row_normalise(c->size[0], c->size[1], c->in[0].data, c->size[2] ? NULL : c->in[1].data,
                    c->size[2] ? NULL : c->in[2].data, 1e-3, c->out[0].data, c->out[1].data, c->out[2].data);
@@ -115,46 +102,33 @@ static void run_row_backward(const peri_kernels *k, check_case *c) {
                                         c->size[3] ? NULL : c->out[2].data, c->out[0].data, c->out[1].data);
 }
 
-static void moments(int s, double mean) {
-  check_case c;
-  sized(&c, "channel_moments", run_moments, s);
-  check_in(&c, shapes[s][0] * shapes[s][1], mean - 1, mean + 1, 0);
-  check_out(&c, CHECK_REAL, shapes[s][1]);
-  check_out(&c, CHECK_REAL, shapes[s][1]);
-  c.rel = 1e-6, c.abs = 1e-7;
-  check_case_run(&c);
-}
-
 static void norms(int s, int plain, int no_dx) {
   int64_t rows = shapes[s][0], cols = shapes[s][1], n = rows * cols;
   check_case c;
-  for (int by_row = 0; by_row < 2; by_row++) {
-    sized(&c, by_row ? "row_normalise" : "channel_normalise", by_row ? run_row : run_channel, s);
-    c.size[2] = plain;
-    check_in(&c, n, 4, 6, 0);
-    if (!by_row) check_in(&c, cols, 4, 6, 0), check_in(&c, cols, 0.5, 2, 0);
-    check_in(&c, cols, 0.5, 2, 0);
-    check_in(&c, cols, -1, 1, 0);
-    check_out(&c, CHECK_REAL, n);
-    if (by_row) check_out(&c, CHECK_REAL, rows), check_out(&c, CHECK_REAL, rows);
-    c.rel = 3e-6, c.abs = 3e-5; /* x near 5 less its mean: an error of 2^-22 times inv, up to 30, and gamma */
-    check_case_run(&c);
+  sized(&c, "row_normalise", run_row, s);
+  c.size[2] = plain;
+  check_in(&c, n, 4, 6, 0);
+  check_in(&c, cols, 0.5, 2, 0);
+  check_in(&c, cols, -1, 1, 0);
+  check_out(&c, CHECK_REAL, n);
+  check_out(&c, CHECK_REAL, rows);
+  check_out(&c, CHECK_REAL, rows);
+  c.rel = 3e-6, c.abs = 3e-5; /* x near 5 less its mean: an error of 2^-22 times inv, up to 30, and gamma */
+  check_case_run(&c);
 
-    sized(&c, by_row ? "row_normalise_backward" : "channel_normalise_backward",
-          by_row ? run_row_backward : run_channel_backward, s);
-    c.size[2] = plain;
-    c.size[3] = no_dx;
-    check_in(&c, n, 4, 6, 0);
-    check_in(&c, by_row ? rows : cols, 4, 6, 0);
-    check_in(&c, by_row ? rows : cols, 0.5, 2, 0);
-    check_in(&c, cols, 0.5, 2, 0);
-    check_in(&c, n, -1, 1, 0);
-    check_out(&c, CHECK_REAL, cols);
-    check_out(&c, CHECK_REAL, cols);
-    check_out(&c, CHECK_REAL, n);
-    c.rel = 3e-6, c.abs = 1e-6 * (1 + sqrt((double)rows));
-    check_case_run(&c);
-  }
+  sized(&c, "row_normalise_backward", run_row_backward, s);
+  c.size[2] = plain;
+  c.size[3] = no_dx;
+  check_in(&c, n, 4, 6, 0);
+  check_in(&c, rows, 4, 6, 0);
+  check_in(&c, rows, 0.5, 2, 0);
+  check_in(&c, cols, 0.5, 2, 0);
+  check_in(&c, n, -1, 1, 0);
+  check_out(&c, CHECK_REAL, cols);
+  check_out(&c, CHECK_REAL, cols);
+  check_out(&c, CHECK_REAL, n);
+  c.rel = 3e-6, c.abs = 1e-6 * (1 + sqrt((double)rows));
+  check_case_run(&c);
 }
 
 void check_rows(void) {
@@ -168,10 +142,6 @@ void check_rows(void) {
     if (CHECK_OWN(softmax_backward) || CHECK_OWN(log_softmax_backward)) backwards(s);
     for (int i = 0; (CHECK_OWN(cross_entropy) || CHECK_OWN(cross_entropy_backward)) && i < 8; i++)
       entropies(s, i & 1, &smoothings[i >> 1 & 1], i >> 2);
-    if (CHECK_OWN(channel_moments)) {
-      moments(s, 0);
-      moments(s, 100);
-    }
-    for (int i = 0; (CHECK_OWN(channel_normalise) || CHECK_OWN(row_normalise)) && i < 4; i++) norms(s, i & 1, i >> 1);
+    for (int i = 0; CHECK_OWN(row_normalise) && i < 4; i++) norms(s, i & 1, i >> 1);
   }
 }
