@@ -2,12 +2,15 @@
    instruction set.
 
    Prepared weights are a `prepared` and behind it either the points of winograd.h, with the tiles that were
-   chosen for the number of images at that time, or the kernel as it is, which conv and conv_pool take. */
+   chosen for the number of images at that time, or what conv_cells.h takes, or the kernel as it is, for conv and
+   conv_pool. */
+#include "kernels/conv_cells.h"
 #include "kernels/winograd.h"
 
 typedef struct prepared {
-  winograd w; /* w.parts == 0: the kernel itself follows */
-  char fill[-sizeof(winograd) % PERI_ALIGNMENT + PERI_ALIGNMENT];
+  winograd w;    /* w.parts == 0: it is not */
+  int64_t cells; /* bytes of what conv_cells.h takes; 0: the kernel itself follows */
+  char fill[-(sizeof(winograd) + sizeof(int64_t)) % PERI_ALIGNMENT + PERI_ALIGNMENT];
 } prepared;
 _Static_assert(sizeof(prepared) % PERI_ALIGNMENT == 0, "the numbers behind it are aligned");
 
@@ -21,6 +24,7 @@ static prepared plan(const peri_conv_pool *g) {
   if (pooled(g) && !square) return p;
   int64_t rows = square ? 2 * g->ph : g->conv.oh, cols = square ? 2 * g->pw : g->conv.ow;
   if (!winograd_plan(&p.w, &g->conv, rows, cols, 1)) p.w.parts = 0;
+  if (!p.w.parts) p.cells = conv_cells_size(g);
   return p;
 }
 
@@ -28,6 +32,7 @@ static int64_t kernel_size(const peri_window *g) { return g->kh * g->kw * (g->c 
 
 static int64_t conv_prepare_size(const peri_conv_pool *g) {
   prepared p = plan(g);
+  if (p.cells) return (int64_t)sizeof p + p.cells;
   return (int64_t)sizeof p + (p.w.parts ? p.w.floats : kernel_size(&g->conv)) * (int64_t)sizeof(float);
 }
 
@@ -38,6 +43,8 @@ static int conv_prepare(const peri_conv_pool *g, const void *kernel, void *to) {
   if (p->w.parts) {
     weights from = weights_forward(&g->conv, kernel);
     winograd_weights(&p->w, &from, 0, numbers);
+  } else if (p->cells) {
+    return conv_cells_prepare(g, kernel, numbers);
   } else {
     memcpy(numbers, kernel, (size_t)kernel_size(&g->conv) * sizeof(float));
   }
@@ -55,6 +62,7 @@ static int conv_prepared(const peri_conv_pool *g, const void *x, const void *fro
     winograd_batch(&w, c->n);
     return winograd_run(&w, numbers, &(winograd_output){.y = y, .bias = bias, .relu = relu, .pool = pooled(g)}, x);
   }
+  if (p->cells) return conv_cells_run(g, x, numbers, bias, y);
   if (!pooled(g)) return table->conv(c, x, numbers, bias, relu, y);
   uint8_t *winner = peri_alloc((size_t)(c->n * g->ph * g->pw * c->oc));
   if (!winner) return PERI_ENOMEM;
