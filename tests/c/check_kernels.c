@@ -30,6 +30,7 @@ static void check_set_of(const char *isa, peri_dtype type, uint64_t seed) {
   check_matmul();
   check_windows();
   check_winograd();
+  check_ready();
   check_optimisers();
   check_pictures();
 }

@@ -78,6 +78,7 @@ void check_batch_norm(void);
 void check_matmul(void);
 void check_windows(void);
 void check_winograd(void);
+void check_ready(void);
 void check_optimisers(void);
 int check_bench(const char *isa, int json);
 
