@@ -26,7 +26,7 @@ end
 
 local function where() return ("%d threads, %s"):format(result.threads or 1, result.machine:match "^[^,]*") end
 
--- Names as ticks need room: one under the other.
+-- Names as ticks need room: one word under the other.
 local function ticks(names)
   local short = {}
   for i, text in ipairs(names) do short[i] = text:gsub(" ", "\n") end
@@ -87,8 +87,9 @@ function draw.kernels()
   for _, isa in ipairs { "avx512", "avx2" } do
     local part = chosen("isa", isa)
     if #part > 0 then
-      pages[#pages + 1] = plot.figure { title = ("Percent of the multiply-add probe, one thread, %s"):format(isa), ylabel = "%",
-        yrange = { 0, 100 }, width = 1300, height = 400 }:bars(ticks(column("name", part)), column("fraction", part, 100), { values = "%.0f" })
+      local title = ("Percent of the multiply-add probe, on operations executed, one thread, %s"):format(isa)
+      pages[#pages + 1] = plot.figure { title = title, ylabel = "%", yrange = { 0, 110 }, width = 1300, height = 480 }
+        :bars(column("name", part), column("fraction", part, 100), { values = "%.0f" })
     end
   end
   return #pages == 1 and pages[1] or plot.panels(pages)

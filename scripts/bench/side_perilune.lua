@@ -52,7 +52,7 @@ local function infer(steps, compiled, x)
   local sum = 0
   for i = 1, steps do
     local started = core.monotonic()
-    local y <close> = compiled(x)
+    compiled(x):free()
     laps[i] = core.monotonic() - started
     sum = sum + laps[i]
   end
@@ -63,10 +63,8 @@ end
 local compiled, pixels
 if work.kind == "infer" then
   compiled = net:compile { batch = work.batch }
-  for x in pool:batches { work.batch } do
-    pixels = x
-    break
-  end
+  local batches, state, control = pool:batches { work.batch }
+  pixels = batches(state, control)
 end
 io.stdout:setvbuf "line"
 print(("perilune, %s, %d threads"):format(peri.isa(), peri.threads()))
