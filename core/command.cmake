@@ -30,6 +30,7 @@ install(FILES ${CMAKE_BINARY_DIR}/perilune.pc DESTINATION ${CMAKE_INSTALL_LIBDIR
 install(FILES core/perilune.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/perilune)
 foreach(folder base kernels tensor grad layers)
   install(DIRECTORY core/${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/perilune
-          FILES_MATCHING PATTERN "status.h" PATTERN "memory.h" PATTERN "rng.h" PATTERN "threads.h" PATTERN "interrupt.h"
+          FILES_MATCHING PATTERN "status.h" PATTERN "memory.h" PATTERN "arena.h" PATTERN "rng.h" PATTERN "threads.h"
+          PATTERN "interrupt.h"
           PATTERN "kernels.h" PATTERN "elementwise.def" PATTERN "tensor.h" PATTERN "tape.h" PATTERN "call.h" PATTERN "layer.h")
 endforeach()
