@@ -2,20 +2,12 @@
 
    A piece for the threads is some tiles of one part, of as many images as they span:
 
-       1. inputs    tiles of pixels -> points:  v[point][chunk][tile][CHUNK channels]
+       1. inputs    tiles of pixels -> points:  v[point][chunk][tile][WINOGRAD_CHUNK channels], winograd_tiles.h
        2. products  for each panel of outputs, for each point:  m[tile][point][WIDE] = v[point] u[panel][point]
        3. outputs   points of a panel -> bias, ReLU, pooling -> memory, before the next panel is begun
 
-   A product's rows are CHUNK floats apart, known when compiling: one register addresses all of them. */
-#include "kernels/winograd.h"
-
-#include "kernels/winograd_transform.h"
-
-enum { CHUNK = 32 /* channels that lie together */ };
-
-typedef struct spot { /* a tile: its first output */
-  int64_t image, y, x;
-} spot;
+   A product's rows are WINOGRAD_CHUNK floats apart, known when compiling: one register addresses them all. */
+#include "kernels/winograd_tiles.h"
 
 typedef struct run {
   const winograd *w;
@@ -27,80 +19,26 @@ typedef struct run {
 typedef struct piece {
   const run *job;
   const winograd_part *part;
-  int64_t tiles;
-  int64_t plane, step; /* floats from a chunk to the next, from a point to the next */
-  int64_t m_row;       /* from a tile to the next in m */
-  float *v, *m, *patch;
-  spot at[WINOGRAD_TILES];
+  winograd_tiles s;
+  float *m;
+  int64_t m_row; /* from a tile to the next in m */
 } piece;
-
-/* --- 1. inputs --- */
-
-/* Points of PERI_LANES channels (or `width`) of a tile. */
-PERI_INLINE void input_tile(const int my, const int mx, const float *from, int64_t row, int64_t pixel, int64_t width,
-                            float *to, int64_t step) {
-  vf half[6][6];
-  PERI_UNROLL for (int j = 0; j < mx + 2; j++) {
-    vf d[6], points[6];
-    PERI_UNROLL for (int i = 0; i < my + 2; i++) d[i] = vf_get(from + i * row + j * pixel, width);
-    winograd_input(my, d, points);
-    PERI_UNROLL for (int i = 0; i < my + 2; i++) half[i][j] = points[i];
-  }
-  PERI_UNROLL for (int i = 0; i < my + 2; i++) {
-    vf points[6];
-    winograd_input(mx, half[i], points);
-    PERI_UNROLL for (int j = 0; j < mx + 2; j++) vf_store(to + (i * (mx + 2) + j) * step, points[j]);
-  }
-}
-
-/* The pixels under a tile that reaches over the image's edge, with zeros there: ny x nx x c. */
-static void copy_patch(const peri_window *g, const float *image, int64_t y, int64_t x, int64_t ny, int64_t nx,
-                       float *to) {
-  int64_t left = clamp64(-x, 0, nx), right = clamp64(g->w - x, left, nx), c = g->c;
-  for (int64_t i = 0; i < ny; i++, to += nx * c) {
-    if (y + i < 0 || y + i >= g->h) {
-      memset(to, 0, (size_t)(nx * c) * sizeof(float));
-      continue;
-    }
-    memset(to, 0, (size_t)(left * c) * sizeof(float));
-    memcpy(to + left * c, image + ((y + i) * g->w + x + left) * c, (size_t)((right - left) * c) * sizeof(float));
-    memset(to + right * c, 0, (size_t)((nx - right) * c) * sizeof(float));
-  }
-}
-
-PERI_INLINE void inputs(const int my, const int mx, const piece *p) {
-  const peri_window *g = &p->job->w->g;
-  for (int64_t t = 0; t < p->tiles; t++) {
-    int64_t y = p->at[t].y - g->pad_top, x = p->at[t].x - g->pad_left, row = g->w * g->c, c = 0;
-    const float *image = p->job->x + p->at[t].image * g->h * g->w * g->c, *from = image + (y * g->w + x) * g->c;
-    if (y < 0 || x < 0 || y + my + 2 > g->h || x + mx + 2 > g->w) {
-      copy_patch(g, image, y, x, my + 2, mx + 2, p->patch);
-      from = p->patch;
-      row = (mx + 2) * g->c;
-    }
-    float *to = p->v + t * CHUNK;
-    for (; c + PERI_LANES <= g->c; c += PERI_LANES)
-      input_tile(my, mx, from + c, row, g->c, PERI_LANES, to + c / CHUNK * p->plane + c % CHUNK, p->step);
-    if (c < g->c)
-      input_tile(my, mx, from + c, row, g->c, g->c - c, to + c / CHUNK * p->plane + c % CHUNK, p->step);
-  }
-}
 
 /* --- 2. products --- */
 
-/* m's `rows` rows of one point = rows of v (CHUNK apart, planes apart) times u, channels x WIDE. */
+/* m's `rows` rows of one point = rows of v (WINOGRAD_CHUNK apart, planes apart) times u, channels x WIDE. */
 PERI_INLINE void product_rows(const int rows, const int vectors, const piece *p, const float *v, const float *u,
                               float *m) {
   f32_vec sum[PERI_TILE_ROWS][2];
   PERI_UNROLL for (int i = 0; i < rows; i++)
     PERI_UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = (f32_vec){0};
-  for (int64_t left = p->job->w->g.c; left > 0; left -= CHUNK, v += p->plane) {
-    int64_t channels = min64(left, CHUNK);
+  for (int64_t left = p->job->w->g.c; left > 0; left -= WINOGRAD_CHUNK, v += p->s.plane) {
+    int64_t channels = min64(left, WINOGRAD_CHUNK);
     for (int64_t k = 0; k < channels; k++, u += f32_WIDE) {
       f32_vec row[2];
       PERI_UNROLL for (int j = 0; j < vectors; j++) row[j] = *(const f32_vec *)(u + j * PERI_LANES);
       PERI_UNROLL for (int i = 0; i < rows; i++) {
-        float x = v[i * CHUNK + k];
+        float x = v[i * WINOGRAD_CHUNK + k];
         PERI_UNROLL for (int j = 0; j < vectors; j++) sum[i][j] += x * row[j];
       }
     }
@@ -140,10 +78,10 @@ static void products(const piece *p, int64_t panel, int vectors) {
   const int64_t depth = p->job->w->g.c * f32_WIDE;
   const float *u = p->job->u + p->part->weights + panel * p->part->points * depth;
   for (int point = 0; point < p->part->points; point++)
-    for (int64_t t = 0; t < p->tiles; t += PERI_TILE_ROWS) {
+    for (int64_t t = 0; t < p->s.count; t += PERI_TILE_ROWS) {
       int which = 0;
-      while (heights[which] < min64(PERI_TILE_ROWS, p->tiles - t)) which++;
-      some[which][vectors - 1](p, p->v + point * p->step + t * CHUNK, u + point * depth,
+      while (heights[which] < min64(PERI_TILE_ROWS, p->s.count - t)) which++;
+      some[which][vectors - 1](p, p->s.v + point * p->s.step + t * WINOGRAD_CHUNK, u + point * depth,
                                p->m + t * p->m_row + point * f32_WIDE);
     }
 }
@@ -162,7 +100,7 @@ PERI_INLINE void output_tile(const int my, const int mx, const float *m, vf out[
 }
 
 /* PERI_LANES channels (or `width`) of the outputs of a tile, of which rows x cols exist. */
-PERI_INLINE void outputs_store(const int my, const int mx, const piece *p, const float *m, const spot *at, int64_t o,
+PERI_INLINE void outputs_store(const int my, const int mx, const piece *p, const float *m, const winograd_spot *at, int64_t o,
                                int64_t width) {
   const winograd *w = p->job->w;
   const winograd_output *to = p->job->out;
@@ -179,7 +117,7 @@ PERI_INLINE void outputs_store(const int my, const int mx, const piece *p, const
 }
 
 /* The same through 2 x 2 pooling: best = 0, place = 255; a larger value or the first NaN takes over. */
-PERI_INLINE void outputs_pool(const int my, const int mx, const piece *p, const float *m, const spot *at, int64_t o,
+PERI_INLINE void outputs_pool(const int my, const int mx, const piece *p, const float *m, const winograd_spot *at, int64_t o,
                               int64_t width) {
   const winograd *w = p->job->w;
   const winograd_output *to = p->job->out;
@@ -205,58 +143,50 @@ PERI_INLINE void outputs_pool(const int my, const int mx, const piece *p, const 
 
 PERI_INLINE void outputs(const int my, const int mx, const piece *p, int64_t panel) {
   int64_t first = panel * f32_WIDE, end = min64(first + f32_WIDE, p->job->w->g.oc);
-  for (int64_t t = 0; t < p->tiles; t++)
+  for (int64_t t = 0; t < p->s.count; t++)
     for (int64_t o = first; o < end; o += PERI_LANES) {
       const float *m = p->m + t * p->m_row + (o - first);
       int full = end - o >= PERI_LANES;
       if (p->job->out->pool) {
-        if (full) outputs_pool(my, mx, p, m, &p->at[t], o, PERI_LANES);
-        else outputs_pool(my, mx, p, m, &p->at[t], o, end - o);
-      } else if (full) outputs_store(my, mx, p, m, &p->at[t], o, PERI_LANES);
-      else outputs_store(my, mx, p, m, &p->at[t], o, end - o);
+        if (full) outputs_pool(my, mx, p, m, &p->s.at[t], o, PERI_LANES);
+        else outputs_pool(my, mx, p, m, &p->s.at[t], o, end - o);
+      } else if (full) outputs_store(my, mx, p, m, &p->s.at[t], o, PERI_LANES);
+      else outputs_store(my, mx, p, m, &p->s.at[t], o, end - o);
     }
 }
 
 /* --- a piece --- */
 
 #define SHAPE(my, mx)                                                                                                  \
-  static __attribute__((noinline)) void inputs_##my##mx(const piece *p) { inputs(my, mx, p); }                         \
   static __attribute__((noinline)) void outputs_##my##mx(const piece *p, int64_t panel) { outputs(my, mx, p, panel); }
 SHAPE(2, 2) SHAPE(2, 4) SHAPE(4, 2) SHAPE(4, 4)
 #undef SHAPE
 
 static void run_tiles(const piece *p) {
-  static void (*const in[])(const piece *) = {inputs_22, inputs_24, inputs_42, inputs_44};
   static void (*const out[])(const piece *, int64_t) = {outputs_22, outputs_24, outputs_42, outputs_44};
-  int shape = (p->part->my == 4) * 2 + (p->part->mx == 4);
-  in[shape](p);
+  winograd_inputs(&p->s);
   for (int64_t panel = 0; panel < p->job->w->panels; panel++) {
     products(p, panel, p->job->w->g.oc - panel * f32_WIDE > PERI_LANES ? 2 : 1);
-    out[shape](p, panel);
+    out[winograd_shape(p->part)](p, panel);
   }
 }
 
 static int run_piece(run *job, const winograd_part *part, int64_t index) {
   const winograd *w = job->w;
-  piece p = {.job = job, .part = part};
-  int64_t first = index * part->tiles, each = part->down * part->across;
-  p.tiles = min64(part->tiles, w->g.n * each - first);
-  for (int64_t t = 0; t < p.tiles; t++) {
-    int64_t inside = (first + t) % each;
-    p.at[t] = (spot){(first + t) / each, part->y + inside / part->across * part->my,
-                     part->x + inside % part->across * part->mx};
-  }
-  int64_t room = blocks64(p.tiles, PERI_TILE_ROWS) * PERI_TILE_ROWS;
-  p.plane = room * CHUNK;
-  p.step = blocks64(w->g.c, CHUNK) * p.plane + PERI_LANES; /* points off each other's cache sets */
-  p.m_row = part->points * f32_WIDE + PERI_LANES;
-  int64_t points = part->points * p.step, sums = room * p.m_row;
-  p.v = peri_alloc((size_t)(points + sums + part->points * w->g.c) * sizeof(float));
-  if (!p.v) return PERI_ENOMEM;
-  p.m = p.v + points;
-  p.patch = p.m + sums;
+  piece p = {.job = job, .part = part, .m_row = part->points * f32_WIDE + PERI_LANES};
+  p.s.g = &w->g, p.s.part = part, p.s.x = job->x;
+  p.s.first = 0, p.s.channels = w->g.c;
+  int64_t from = index * part->tiles;
+  winograd_tiles_place(&p.s, from, min64(from + part->tiles, w->g.n * part->down * part->across));
+  int64_t room = blocks64(p.s.count, PERI_TILE_ROWS) * PERI_TILE_ROWS;
+  int64_t points = winograd_tiles_layout(&p.s, room), sums = room * p.m_row;
+  float *memory = peri_alloc((size_t)(points + sums + part->points * w->g.c) * sizeof(float));
+  if (!memory) return PERI_ENOMEM;
+  p.s.v = memory;
+  p.m = p.s.v + points;
+  p.s.patch = p.m + sums;
   run_tiles(&p);
-  peri_free(p.v);
+  peri_free(memory);
   return PERI_OK;
 }
 
