@@ -165,7 +165,7 @@ static int conv(const peri_window *g, const void *x, const void *kernel, const v
   convolution job = {.out = y, .out_image = g->oh * g->ow * g->oc, .out_row = g->ow * g->oc, .out_pixel = g->oc,
                      .s = weights_forward(g, kernel), .bias = bias, .relu = relu};
   winograd w;
-  if (winograd_plan(&w, g, g->oh, g->ow, 0))
+  if (winograd_plan(&w, g, g->oh, g->ow, WINOGRAD_ONCE))
     return winograd_once(&w, &job.s, 0, &(winograd_output){.y = y, .bias = bias, .relu = relu}, x);
   PERI_TRY(window_forward(&job.v, g, x, 0));
   int status = convolve(&job);
@@ -189,7 +189,7 @@ static int conv_backward_input(const peri_window *g, const void *dy, const void 
   int status = PERI_OK;
   winograd w;
   peri_window turned = window_turned(g);
-  if (winograd_plan(&w, &turned, g->h, g->w, 0)) {
+  if (winograd_plan(&w, &turned, g->h, g->w, WINOGRAD_ONCE)) {
     weights from = {.from = kernel, .kw = g->kw, .tap = g->c * g->oc, .i_stride = 1, .o_stride = g->oc};
     return winograd_once(&w, &from, 1, &(winograd_output){.y = dx}, dy);
   }

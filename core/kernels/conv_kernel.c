@@ -10,11 +10,13 @@
    of which sums into a dkernel of its own; these are added in order of share. Large kernels are also cut
    into row blocks, so that few of them are needed.
 
+   3 x 3 kernels go the way of winograd.h, where that pays.
+
    One channel a group (depthwise): vectors run along the channels.
 
    Behind a max-pool (conv_pool_kernel.c asks for it where patches are small), the places are those of
    whole cells only, and a panel's dy is spread out from the pooled one: g at the winner, 0 elsewhere. */
-#include "kernels/window.h"
+#include "kernels/winograd.h"
 
 enum {
   SHARES = 16,
@@ -219,6 +221,8 @@ static int gradient_over(gradient *job, const peri_window *g, const float *x, in
 }
 
 static int conv_backward_kernel(const peri_window *g, const void *x, const void *dy, void *dkernel, void *dbias) {
+  winograd w;
+  if (winograd_plan(&w, g, g->oh, g->ow, WINOGRAD_KERNEL)) return winograd_backward_kernel(&w, x, dy, dkernel, dbias);
   gradient job = {.dy = dy, .pool_h = 1, .pool_w = 1, .dkernel = dkernel, .dbias = dbias};
   return gradient_over(&job, g, x, g->oh, g->ow);
 }

@@ -184,7 +184,7 @@ static int conv_pool(const peri_conv_pool *g, const void *x, const void *kernel,
   const peri_window *c = &g->conv;
   if (c->n <= 0 || g->ph <= 0 || g->pw <= 0 || c->oc <= 0) return PERI_OK;
   winograd w;
-  if (g->pool_h == 2 && g->pool_w == 2 && winograd_plan(&w, c, 2 * g->ph, 2 * g->pw, 0)) {
+  if (g->pool_h == 2 && g->pool_w == 2 && winograd_plan(&w, c, 2 * g->ph, 2 * g->pw, WINOGRAD_ONCE)) {
     weights from = weights_forward(c, kernel);
     return winograd_once(&w, &from, 0, &(winograd_output){.y = y, .bias = bias, .pool = 1, .winner = winner}, x);
   }

@@ -23,7 +23,7 @@ static prepared plan(const peri_conv_pool *g) {
   int square = g->pool_h == 2 && g->pool_w == 2;
   if (pooled(g) && !square) return p;
   int64_t rows = square ? 2 * g->ph : g->conv.oh, cols = square ? 2 * g->pw : g->conv.ow;
-  if (!winograd_plan(&p.w, &g->conv, rows, cols, 1)) p.w.parts = 0;
+  if (!winograd_plan(&p.w, &g->conv, rows, cols, WINOGRAD_PREPARED)) p.w.parts = 0;
   if (!p.w.parts) p.cells = conv_cells_size(g);
   return p;
 }

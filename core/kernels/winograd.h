@@ -19,7 +19,7 @@
    depend on the geometry, not on the images, and serve any number of runs:
 
        winograd w;
-       if (winograd_plan(&w, &geometry, rows, columns, 0)) {
+       if (winograd_plan(&w, &geometry, rows, columns, WINOGRAD_ONCE)) {
          float *u = peri_alloc((size_t)w.floats * sizeof(float));
          winograd_weights(&w, &weights, 0, u);
          status = winograd_run(&w, u, &output, x);                                              */
@@ -59,11 +59,17 @@ typedef struct winograd_output {
 #define winograd_plan PERI_ISA_NAME(peri__winograd_plan)
 #define winograd_batch PERI_ISA_NAME(peri__winograd_batch)
 #define winograd_weights PERI_ISA_NAME(peri__winograd_weights)
+#define winograd_backward_kernel PERI_ISA_NAME(peri__winograd_backward_kernel)
 #define winograd_run PERI_ISA_NAME(peri__winograd_run)
 
 /* Chooses the tiles for the first rows x cols outputs of each image. 0 where this geometry has no such form, or
-   the plain sum is as fast. `prepared`: the weights' transform is done beforehand, and costs nothing. */
-int winograd_plan(winograd *w, const peri_window *g, int64_t rows, int64_t cols, int prepared);
+   the plain sum is as fast. */
+typedef enum winograd_use {
+  WINOGRAD_ONCE,     /* weights and run */
+  WINOGRAD_PREPARED, /* the weights' transform is done beforehand, and costs nothing */
+  WINOGRAD_KERNEL    /* the gradient of the kernel */
+} winograd_use;
+int winograd_plan(winograd *w, const peri_window *g, int64_t rows, int64_t cols, winograd_use use);
 
 /* The same tiles and weights for another number of images. */
 void winograd_batch(winograd *w, int64_t n);
@@ -72,6 +78,10 @@ void winograd_batch(winograd *w, int64_t n);
 void winograd_weights(const winograd *w, const weights *from, int turned, float *to);
 
 int winograd_run(const winograd *w, const float *u, const winograd_output *out, const float *x);
+
+/* The gradients of kernel and bias (may be NULL), as peri_kernels' conv_backward_kernel has them; w is a plan for
+   WINOGRAD_KERNEL. */
+int winograd_backward_kernel(const winograd *w, const float *x, const float *dy, float *dkernel, float *dbias);
 
 /* Weights and run in one. */
 static inline int winograd_once(const winograd *w, const weights *from, int turned, const winograd_output *out,

@@ -51,19 +51,20 @@ void winograd_batch(winograd *w, int64_t n) {
 
 /* About how many multiplications' time a plan takes: those of the products; the transforms of inputs and
    outputs; the way of the weights from the outer caches, for each piece; and, unless that was done before,
-   their transform. Measured, on AVX-512 and AVX2. */
+   their transform, or that of their gradient from each share. Measured, on AVX-512 and AVX2. */
 enum { COST_TRANSFORM = 8, COST_FETCH = 2, COST_WEIGHTS = 16 };
-static double plan_cost(const winograd *w, int prepared) {
+static double plan_cost(const winograd *w, winograd_use use) {
+  static const double weights[] = {COST_WEIGHTS, 0, COST_WEIGHTS * PIECES};
   double cost = 0, c = (double)w->g.c, oc = (double)w->g.oc;
   for (const winograd_part *p = w->part; p < w->part + w->parts; p++) {
     double tiles = (double)(w->g.n * p->down * p->across), points = p->points;
     cost += tiles * points * (c * oc + COST_TRANSFORM * (c + oc));
-    cost += points * c * oc * ((double)p->pieces * COST_FETCH + (prepared ? 0 : COST_WEIGHTS));
+    cost += points * c * oc * ((double)p->pieces * COST_FETCH + weights[use]);
   }
   return cost;
 }
 
-int winograd_plan(winograd *w, const peri_window *g, int64_t rows, int64_t cols, int prepared) {
+int winograd_plan(winograd *w, const peri_window *g, int64_t rows, int64_t cols, winograd_use use) {
   if (g->kh != 3 || g->kw != 3 || g->stride_h != 1 || g->stride_w != 1 || g->dil_h != 1 || g->dil_w != 1 ||
       g->groups != 1 || g->n <= 0 || rows <= 0 || cols <= 0 || g->c <= 0 || g->oc <= 0)
     return 0;
@@ -72,7 +73,7 @@ int winograd_plan(winograd *w, const peri_window *g, int64_t rows, int64_t cols,
   double least = (double)(g->n * rows * cols) * 9 * (double)(g->c * g->oc);
   for (int way = 0; way < CUTS * CUTS; way++) {
     plan_parts(w, cut_axis(rows, way / CUTS), cut_axis(cols, way % CUTS));
-    double cost = plan_cost(w, prepared);
+    double cost = plan_cost(w, use);
     if (cost < least) {
       least = cost;
       best = way;

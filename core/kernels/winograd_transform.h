@@ -54,6 +54,41 @@ PERI_INLINE void winograd_output_of(const int m, const vf *s, vf *to) {
   to[3] = s[5] + (p * p2 * difference + q * q2 * difference2);
 }
 
+/* A y: m gradients of outputs to m + 2 points. */
+PERI_INLINE void winograd_gradient(const int m, const vf *y, vf *to) {
+  const float p = WINOGRAD_P, q = WINOGRAD_Q, p2 = WINOGRAD_P2, q2 = WINOGRAD_Q2;
+  to[0] = y[0];
+  to[m + 1] = y[m - 1];
+  if (m == 2) {
+    to[1] = y[0] + y[1];
+    to[2] = y[0] - y[1];
+    return;
+  }
+  vf even = y[0] + p2 * y[2], odd = p * y[1] + p * p2 * y[3];
+  vf even2 = y[0] + q2 * y[2], odd2 = q * y[1] + q * q2 * y[3];
+  to[1] = even + odd;
+  to[2] = even - odd;
+  to[3] = even2 + odd2;
+  to[4] = even2 - odd2;
+}
+
+/* G' s: m + 2 points to 3 gradients of weights. */
+PERI_INLINE void winograd_weights_gradient(const int m, const vf *s, vf *to) {
+  const float p = WINOGRAD_P, q = WINOGRAD_Q, p2 = WINOGRAD_P2, q2 = WINOGRAD_Q2;
+  vf sum = s[1] + s[2], difference = s[1] - s[2];
+  if (m == 2) {
+    to[0] = s[0] + 0.5F * sum;
+    to[1] = 0.5F * difference;
+    to[2] = s[3] + 0.5F * sum;
+    return;
+  }
+  const float at_p = 1 / (2 * p2 * (p2 - q2)), at_q = 1 / (2 * q2 * (q2 - p2));
+  vf sum2 = s[3] + s[4], difference2 = s[3] - s[4];
+  to[0] = 1 / (p2 * q2) * s[0] + (at_p * sum + at_q * sum2);
+  to[1] = at_p * p * difference + at_q * q * difference2;
+  to[2] = s[5] + (at_p * p2 * sum + at_q * q2 * sum2);
+}
+
 /* G g: 3 weights to m + 2 points. */
 PERI_INLINE void winograd_weights_of(const int m, const vf *g, vf *to) {
   const float p = WINOGRAD_P, q = WINOGRAD_Q, p2 = WINOGRAD_P2, q2 = WINOGRAD_Q2;

@@ -29,6 +29,10 @@ static void run_conv(const peri_kernels *k, check_case *c) {
 static void run_input(const peri_kernels *k, check_case *c) {
   c->status = k->conv_backward_input(geometry(c), c->in[0].data, c->in[1].data, c->out[0].data);
 }
+static void run_kernel(const peri_kernels *k, check_case *c) {
+  c->status = k->conv_backward_kernel(geometry(c), c->in[0].data, c->in[3].data, c->out[0].data,
+                                      c->size[0] ? c->out[1].data : NULL);
+}
 static void run_pool(const peri_kernels *k, check_case *c) {
   peri_conv_pool p = pooled(geometry(c));
   c->status = k->conv_pool(&p, c->in[0].data, c->in[1].data, bias_of(c), c->out[0].data, c->out[1].data);
@@ -122,6 +126,12 @@ static void check_prepared(const peri_window *g, int options) {
 
 static void check_backward(const peri_window *g, int positive) {
   check_case c;
+  begin(&c, "conv_backward_kernel", run_kernel, g, images(g), positive, g->n & 1);
+  check_in(&c, outputs(g), positive ? 0 : -1, 1, 0);
+  check_out(&c, CHECK_REAL, 9 * g->c * g->oc);
+  check_out(&c, CHECK_REAL, g->oc);
+  c.abs = allowed(g->n * g->oh * g->ow, positive);
+  check_case_run(&c);
   begin(&c, "conv_backward_input", run_input, g, outputs(g), positive, 0);
   check_out(&c, CHECK_REAL, images(g));
   c.abs = allowed(9 * g->oc, positive);
@@ -146,6 +156,26 @@ static void check_poison(const peri_window *g, double value) {
   check_case_free(&c);
 }
 
+/* The same for the gradient of the kernel: what one pixel spoils is its channel's. */
+static void check_poison_kernel(const peri_window *g) {
+  check_case c;
+  begin(&c, "conv_backward_kernel", run_kernel, g, images(g), 1, 0);
+  check_in(&c, outputs(g), 0, 1, 0);
+  check_out(&c, CHECK_REAL, 9 * g->c * g->oc);
+  int64_t channel = check_integer(0, g->c - 1), at = g->h / 2 * g->w + g->w / 2;
+  check_set(&c.in[0], at * g->c + channel, NAN);
+  run_kernel(check_fast, &c);
+  for (int64_t i = 0; i < c.out[0].n; i++) { /* a tap that the edge keeps from the pixel may stay finite */
+    int64_t oy = g->h / 2 + g->pad_top - i / (3 * g->c * g->oc), ox = g->w / 2 + g->pad_left - i / (g->c * g->oc) % 3;
+    if (i / g->oc % g->c != channel || oy < 0 || oy >= g->oh || ox < 0 || ox >= g->ow) continue;
+    if (isfinite(check_get(&c.out[0], i))) {
+      check_fail(&c, "NaN goes in, %g comes out", check_get(&c.out[0], i));
+      break;
+    }
+  }
+  check_case_free(&c);
+}
+
 static peri_window make(int64_t n, int64_t h, int64_t w, int64_t c, int64_t oc, int64_t pad_h, int64_t pad_w) {
   return (peri_window){.n = n, .h = h, .w = w, .c = c, .oh = h + pad_h - 2, .ow = w + pad_w - 2, .oc = oc, .kh = 3,
                        .kw = 3, .stride_h = 1, .stride_w = 1, .pad_top = pad_h / 2, .pad_left = pad_w / 2, .dil_h = 1,
@@ -162,9 +192,12 @@ void check_winograd(void) {
     check_prepared(&g, i >> 1 & 3);
     check_backward(&g, i & 1);
   }
+  peri_window blocks = make(3, 9, 8, 70, 150, 2, 2); /* several blocks of channels and of outputs */
+  check_backward(&blocks, 0);
   for (int size = 1; size <= 10; size++) { /* enough images for every cut of an axis to be worth its weights */
     peri_window g = make(40, size + 2, 12 - size, 16 + size % 3, 33 - size % 4, 0, 2);
     check_forward(&g, size & 1, 1);
+    check_poison_kernel(&g);
     check_prepared(&g, 3);
     check_backward(&g, size & 1);
     check_poison(&g, NAN);
