@@ -60,6 +60,7 @@ typedef struct winograd_output {
 #define winograd_batch PERI_ISA_NAME(peri__winograd_batch)
 #define winograd_weights PERI_ISA_NAME(peri__winograd_weights)
 #define winograd_backward_kernel PERI_ISA_NAME(peri__winograd_backward_kernel)
+#define winograd_shares PERI_ISA_NAME(peri__winograd_shares)
 #define winograd_run PERI_ISA_NAME(peri__winograd_run)
 
 /* Chooses the tiles for the first rows x cols outputs of each image. 0 where this geometry has no such form, or
@@ -78,6 +79,9 @@ void winograd_batch(winograd *w, int64_t n);
 void winograd_weights(const winograd *w, const weights *from, int turned, float *to);
 
 int winograd_run(const winograd *w, const float *u, const winograd_output *out, const float *x);
+
+/* How many shares the tiles are dealt out to, each with a gradient of its own. */
+int64_t winograd_shares(const winograd *w);
 
 /* The gradients of kernel and bias (may be NULL), as peri_kernels' conv_backward_kernel has them; w is a plan for
    WINOGRAD_KERNEL. */

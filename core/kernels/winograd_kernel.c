@@ -273,14 +273,21 @@ static void add_shares(void *context, int64_t r) {
     for (int64_t o = 0; o < oc; o++) to[o] += sums[s * stride + o];
 }
 
+int64_t winograd_shares(const winograd *w) {
+  int64_t least = INT64_MAX, most = 0, blocks = blocks64(w->g.c, BLOCK_IN) * blocks64(w->g.oc, BLOCK_OUT);
+  for (int i = 0; i < w->parts; i++) {
+    int64_t tiles = w->g.n * w->part[i].down * w->part[i].across;
+    least = min64(least, tiles);
+    most = max64(most, tiles);
+  }
+  return clamp64(min64(least, most / SHARE_TILES), 1, max64(1, SHARES / blocks));
+}
+
 int winograd_backward_kernel(const winograd *w, const float *x, const float *dy, float *dkernel, float *dbias) {
   gradient job = {.w = w, .x = x, .dy = dy, .dkernel = dkernel, .dbias = dbias, .weights = 9 * w->g.c * w->g.oc};
-  int64_t tiles = INT64_MAX;
-  for (int i = 0; i < w->parts; i++) tiles = min64(tiles, w->g.n * w->part[i].down * w->part[i].across);
   job.blocks_in = blocks64(w->g.c, BLOCK_IN);
   job.blocks_out = blocks64(w->g.oc, BLOCK_OUT);
-  job.shares = clamp64(min64(w->g.n * w->part[0].down * w->part[0].across / SHARE_TILES, tiles), 1,
-                       max64(1, SHARES / (job.blocks_in * job.blocks_out)));
+  job.shares = winograd_shares(w);
   job.sums = peri_alloc((size_t)(job.shares * (job.weights + w->g.oc)) * sizeof(float));
   if (!job.sums) return PERI_ENOMEM;
   job.bias_sums = job.sums + job.shares * job.weights;

@@ -54,12 +54,12 @@ void winograd_batch(winograd *w, int64_t n) {
    their transform, or that of their gradient from each share. Measured, on AVX-512 and AVX2. */
 enum { COST_TRANSFORM = 8, COST_FETCH = 2, COST_WEIGHTS = 16 };
 static double plan_cost(const winograd *w, winograd_use use) {
-  static const double weights[] = {COST_WEIGHTS, 0, COST_WEIGHTS * PIECES};
   double cost = 0, c = (double)w->g.c, oc = (double)w->g.oc;
   for (const winograd_part *p = w->part; p < w->part + w->parts; p++) {
     double tiles = (double)(w->g.n * p->down * p->across), points = p->points;
     cost += tiles * points * (c * oc + COST_TRANSFORM * (c + oc));
-    cost += points * c * oc * ((double)p->pieces * COST_FETCH + weights[use]);
+    double shares = use == WINOGRAD_KERNEL ? (double)winograd_shares(w) : use == WINOGRAD_ONCE ? 1 : 0;
+    cost += points * c * oc * ((double)p->pieces * COST_FETCH + shares * COST_WEIGHTS);
   }
   return cost;
 }
