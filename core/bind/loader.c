@@ -77,7 +77,8 @@ static int64_t channels_of(lua_State *L, const char *name, double fallback, doub
   int kind = lua_getfield(L, 1, name);
   int64_t count = kind == LUA_TTABLE ? luaL_len(L, -1) : 1;
   if (count < 1 || count > PERI_AUGMENT_CHANNELS) {
-    peri_lua_error(L, "batches: %s has %I numbers, expected one, or one for each of 1 to 64 channels", name, (lua_Integer)count);
+    peri_lua_error(L, "batches: %s has %I numbers, expected one, or one for each of 1 to 64 channels", name,
+                   (lua_Integer)count);
   }
   list[0] = kind == LUA_TNIL || kind == LUA_TTABLE ? fallback : luaL_checknumber(L, -1);
   for (int64_t i = 0; kind == LUA_TTABLE && i < count; i++) {
@@ -104,8 +105,8 @@ static void values_of(lua_State *L, peri_augment_values *v) {
   }
   for (int i = 0; i < LISTS; i++) {
     if (lists[i].count != 1 && lists[i].count != v->channels) {
-      peri_lua_error(L, "batches: %s has %I numbers, and there are %I channels", lists[i].name, (lua_Integer)lists[i].count,
-                     (lua_Integer)v->channels);
+      peri_lua_error(L, "batches: %s has %I numbers, and there are %I channels", lists[i].name,
+                     (lua_Integer)lists[i].count, (lua_Integer)v->channels);
     }
     for (int64_t c = lists[i].count; c < v->channels; c++) lists[i].list[c] = lists[i].list[0];
   }
@@ -125,7 +126,7 @@ static lua_Integer integer_of(lua_State *L, const char *name, lua_Integer fallba
   return value;
 }
 
-static int clamp_int(lua_Integer value) { return value < -1 ? -1 : value > 1 << 20 ? 1 << 20 : (int)value; }
+static int clamp_int(lua_Integer value) { return value < -2 ? -2 : value > 1 << 20 ? 1 << 20 : (int)value; }
 
 /* loader(recipe) -> a Loader; recipe has peri_recipe's names, `values` lie open in it, augment is an Augment. */
 static int l_loader(lua_State *L) {
@@ -141,7 +142,7 @@ static int l_loader(lua_State *L) {
   r.classes = integer_of(L, "classes", 0);
   r.size = integer_of(L, "size", 1);
   r.drop_last = flag_of(L, "drop_last");
-  r.ahead = clamp_int(integer_of(L, "ahead", 0));
+  r.ahead = clamp_int(integer_of(L, "ahead", PERI_LOADER_AUTO));
   r.workers = clamp_int(integer_of(L, "workers", 1));
   peri_loader **box = lua_newuserdatauv(L, sizeof *box, 0);
   *box = NULL;

@@ -209,16 +209,11 @@ static void recolour(const peri__augmenter *p, const peri_augment_draw *d, float
   }
 }
 
-/* Normal numbers, two a block (Box and Muller). */
-static void add_noise(const peri__augmenter *p, uint64_t key, float *picture) {
+static void add_noise(const peri__augmenter *p, uint64_t key, float *picture, float *scratch) {
   int64_t n = p->h * p->w * p->c;
-  for (int64_t i = 0; i < n; i += 2) {
-    uint64_t number = 2 * (uint64_t)PERI__DRAW_NOISE + (uint64_t)i;
-    double radius = p->options.noise * sqrt(-2 * log(1 - peri__draw_unit(key, number)));
-    double angle = 6.283185307179586 * peri__draw_unit(key, number + 1);
-    picture[i] += p->unit[p->channels == 1 ? 0 : i % p->c] * (float)(radius * cos(angle));
-    if (i + 1 < n) picture[i + 1] += p->unit[p->channels == 1 ? 0 : (i + 1) % p->c] * (float)(radius * sin(angle));
-  }
+  peri_kernels_of(PERI_F32)->normal_noise(key, PERI__DRAW_NOISE, n, p->options.noise, scratch);
+  for (int64_t i = 0; i < n; i += p->c)
+    for (int64_t c = 0; c < p->c; c++) picture[i + c] += p->unit[p->channels == 1 ? 0 : c] * scratch[i + c];
 }
 
 void peri__augment_picture(const peri__augmenter *p, uint64_t key, const void *from, float *to, float *scratch) {
@@ -227,6 +222,6 @@ void peri__augment_picture(const peri__augmenter *p, uint64_t key, const void *f
   if (d.moved) move(p, &d, key, from, to, scratch);
   else peri__convert(p->dtype, from, p->h * p->w * p->c, p->channels, p->scale, p->shift, to);
   if (d.brightness != 0 || d.contrast != 1) recolour(p, &d, to);
-  if (d.noisy) add_noise(p, key, to);
+  if (d.noisy) add_noise(p, key, to, scratch);
   if (d.erase[2] > 0) peri__erase(p, key, d.erase, to);
 }

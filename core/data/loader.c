@@ -8,6 +8,7 @@
 #include "data/loader.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -271,13 +272,21 @@ static int next_in_place(peri_loader *l, peri_tensor **x, peri_tensor **y) {
 
 static int check(const peri_recipe *r) {
   if (r->size < 1) return peri_fail(PERI_EARG, "batches: size is %lld, expected 1 or more", (long long)r->size);
-  if (r->ahead < 0 || r->ahead > PERI_LOADER_AHEAD_MOST) {
+  if (r->ahead < PERI_LOADER_AUTO || r->ahead > PERI_LOADER_AHEAD_MOST) {
     return peri_fail(PERI_EARG, "batches: ahead is %d, expected 0 to %d", r->ahead, PERI_LOADER_AHEAD_MOST);
   }
   if (r->workers < 0 || r->workers > PERI_LOADER_WORKERS_MOST) {
     return peri_fail(PERI_EARG, "batches: workers is %d, expected 0 to %d", r->workers, PERI_LOADER_WORKERS_MOST);
   }
   return PERI_OK;
+}
+
+static int ahead_of(const peri_recipe *r) {
+  enum { AHEAD = 2 };
+  cpu_set_t set;
+  if (r->ahead != PERI_LOADER_AUTO) return r->ahead;
+  long processors = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : sysconf(_SC_NPROCESSORS_ONLN);
+  return processors > peri_threads() ? AHEAD : 0;
 }
 
 int peri_loader_new(peri_loader **out, const peri_recipe *recipe) {
@@ -299,9 +308,9 @@ int peri_loader_new(peri_loader **out, const peri_recipe *recipe) {
   pthread_cond_init(&l->ready, NULL);
   atomic_init(&l->stopping, false);
   *out = l;
-  int workers = recipe->workers < recipe->ahead ? recipe->workers : recipe->ahead; /* more would have nothing to do */
-  l->ahead = workers ? recipe->ahead : 0;
-  if (l->batches == 0 || l->ahead == 0) return PERI_OK;
+  int ahead = ahead_of(recipe), workers = recipe->workers < ahead ? recipe->workers : ahead; /* more would idle */
+  l->ahead = workers ? ahead : 0;
+  if (l->batches < 2 || l->ahead == 0) return PERI_OK;
   status = replenish(l);
   if (status < 0) {
     peri_loader_free(l);

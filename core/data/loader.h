@@ -22,13 +22,22 @@ typedef struct peri_recipe {
   int64_t classes;             /* labels (int64, one a row) become rows of so many, one-hot; 0: they stay */
   int64_t size;                /* rows in a batch; the last may be smaller, */
   bool drop_last;              /* or is left out */
-  int ahead;                   /* batches prepared before they are asked for; 0: none, no threads */
+  int ahead;                   /* batches prepared before they are asked for; 0: none, no threads; AUTO: as below */
   int workers;                 /* threads that prepare them */
 } peri_recipe;
 
 typedef struct peri_loader peri_loader;
 
-enum { PERI_LOADER_AHEAD_MOST = 64, PERI_LOADER_WORKERS_MOST = 16 };
+/* PERI_LOADER_AUTO prepares two batches ahead where processors are left over from the kernels' threads, and else none:
+   the digit net's step, batch 128, with rotation, scale, shear, shift and elastic distortion (0.76 ms of one core a
+   batch; two cores, AVX-512, medians of 5):
+                                        2 threads   1 thread
+     without augmentation                  2.30 ms    4.40 ms
+     prepared in place, on the pool        2.56 ms    5.00 ms
+     1, 2, 3 ahead by one thread       2.82, 2.73, 2.75   4.23, 4.17, 4.24
+   A thread that has a processor to itself hides the whole cost; one that has not takes a kernel's away in the middle
+   of its pieces, and the others wait for it. */
+enum { PERI_LOADER_AUTO = -1, PERI_LOADER_AHEAD_MOST = 64, PERI_LOADER_WORKERS_MOST = 16 };
 
 int peri_loader_new(peri_loader **out, const peri_recipe *recipe);
 

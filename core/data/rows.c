@@ -78,7 +78,7 @@ static int prepare(peri__rows *r, const peri_recipe *recipe) {
   r->seed = recipe->seed, r->epoch = recipe->epoch, r->channels = v->channels;
   if (v->channels < 1 || v->channels > PERI_AUGMENT_CHANNELS ||
       (v->channels > 1 && (r->x->ndim < 2 || r->x->shape[r->x->ndim - 1] != v->channels))) {
-    return peri_fail(PERI_ESHAPE, "batches: %" PRId64 " channels to scale, but x is %s (the channels are its last axis)",
+    return peri_fail(PERI_ESHAPE, "batches: %" PRId64 " channels to scale, but x is %s (channels are its last axis)",
                      v->channels, peri_tensor_text(r->x));
   }
   for (int64_t c = 0; c < v->channels; c++) {

@@ -206,6 +206,9 @@ typedef struct peri_kernels {
   /* n numbers uniform in [-gain, gain) from the stream `key`, blocks `position` on, 16 bits each: of every 16
      blocks first the low halves of the 16 first words, then their high halves, then the second words' ... */
   void (*signed_noise)(uint64_t key, uint64_t position, int64_t n, double gain, void *y);
+  /* n normal numbers of a deviation (Box and Muller): of every 16 blocks the cosines, then the sines, of the 16
+     first and second words, then those of the third and fourth; words count by their upper 24 bits */
+  void (*normal_noise)(uint64_t key, uint64_t position, int64_t n, double deviation, void *y);
 } peri_kernels;
 
 /* The table of an element type on this machine. Never NULL. */

@@ -107,7 +107,7 @@ static double peri__unary_f64_one(peri_unary f, double x, double p) {
   .max_pool_backward = max_pool_backward_##s, .average_pool = average_pool_##s,                                        \
   .average_pool_backward = average_pool_backward_##s, .sgd = sgd_##s, .adam = adam_##s, .rmsprop = rmsprop_##s,        \
   .adagrad = adagrad_##s, .sum_squares = sum_squares_##s, .resample = resample_##s, .blur = blur_##s,                  \
-  .signed_noise = signed_noise_##s
+  .signed_noise = signed_noise_##s, .normal_noise = normal_noise_##s
 
 static const peri_kernels tables[PERI_DTYPES] = {
     [PERI_F32] = {COMMON_ENTRIES(f32), FLOAT_ENTRIES(f32)},

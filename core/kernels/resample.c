@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernels/vector.h"
+#include "kernels/vector_math.h"
 
 /* Vectors of a row of w numbers begin at 0, PERI_LANES, ...; the last is moved back to end with the row, and does some
    numbers twice, unless the row is shorter than a vector. */
@@ -26,14 +27,19 @@ static inline void philox_round(uint32_t c[4][SIDE], uint32_t k0, uint32_t k1) {
   }
 }
 
-static void noise_blocks(uint64_t key, uint64_t position, float gain, float *restrict y) {
-  uint32_t c[4][SIDE], k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
+static inline void philox_side(uint64_t key, uint64_t position, uint32_t c[4][SIDE]) {
+  uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
   for (int i = 0; i < SIDE; i++) {
     c[0][i] = (uint32_t)(position + (uint64_t)i);
     c[1][i] = (uint32_t)((position + (uint64_t)i) >> 32);
     c[2][i] = c[3][i] = 0;
   }
   for (int round = 0; round < 10; round++, k0 += 0x9E3779B9U, k1 += 0xBB67AE85U) philox_round(c, k0, k1);
+}
+
+static void noise_blocks(uint64_t key, uint64_t position, float gain, float *restrict y) {
+  uint32_t c[4][SIDE];
+  philox_side(key, position, c);
   for (int word = 0; word < 4; word++, y += 2 * SIDE)
     for (int i = 0; i < SIDE; i++) {
       y[i] = (float)((int32_t)(c[word][i] & 0xffff) - 32768) * gain;
@@ -47,6 +53,43 @@ static void signed_noise(uint64_t key, uint64_t position, int64_t n, double gain
   for (; n >= GROUP; n -= GROUP, y += GROUP, position += SIDE) noise_blocks(key, position, unit, y);
   if (n == 0) return;
   noise_blocks(key, position, unit, last);
+  memcpy(y, last, (size_t)n * sizeof *y);
+}
+
+/* The sine and cosine of a turn t in [0, 1). A quarter q and a rest of half a quarter to either side: Taylor's sums in
+   that rest are within 4e-7 of the functions, and q says which of the two is which, and their signs. */
+static inline void sine_cosine(vf t, vf *sine, vf *cosine) {
+  vi quarter = vi_truncate(t * 4 + 0.5F);
+  vf a = (t * 4 - vf_of_integers(quarter)) * 1.57079632679F, s = a * a;
+  vf sin = a * (1 + s * (-1 / 6.0F + s * (1 / 120.0F - s * (1 / 5040.0F))));
+  vf cos = 1 + s * (-0.5F + s * (1 / 24.0F + s * (-1 / 720.0F + s * (1 / 40320.0F))));
+  vm even = vm_same(quarter & 1, vi_set1(0));
+  vf one = vf_select(even, sin, cos), other = vf_select(even, cos, sin);
+  *sine = vf_of_bits(vi_of_bits(one) ^ (quarter & 2) << 30);
+  *cosine = vf_of_bits(vi_of_bits(other) ^ ((quarter + 1) & 2) << 30);
+}
+
+static void normal_blocks(uint64_t key, uint64_t position, float deviation, float *y) {
+  uint32_t c[4][SIDE];
+  float u[4][SIDE];
+  philox_side(key, position, c);
+  for (int word = 0; word < 4; word++)
+    for (int i = 0; i < SIDE; i++) u[word][i] = (float)((int32_t)(c[word][i] >> 8) + (word % 2 == 0)) * 0x1p-24F;
+  for (int pair = 0; pair < 2; pair++, y += 2 * SIDE)
+    for (int i = 0; i < SIDE; i += PERI_LANES) {
+      vf sine, cosine, radius = deviation * vf_sqrt(-2 * vf_log(vf_load(u[2 * pair] + i)));
+      sine_cosine(vf_load(u[2 * pair + 1] + i), &sine, &cosine);
+      vf_store(y + i, radius * cosine);
+      vf_store(y + SIDE + i, radius * sine);
+    }
+}
+
+static void normal_noise(uint64_t key, uint64_t position, int64_t n, double deviation, void *y_) {
+  enum { GROUP = 4 * SIDE };
+  float *y = y_, last[GROUP];
+  for (; n >= GROUP; n -= GROUP, y += GROUP, position += SIDE) normal_blocks(key, position, (float)deviation, y);
+  if (n == 0) return;
+  normal_blocks(key, position, (float)deviation, last);
   memcpy(y, last, (size_t)n * sizeof *y);
 }
 
@@ -197,4 +240,5 @@ void PERI_ISA_NAME(peri__fill_resample)(peri_kernels *f32, peri_kernels *f64) {
   f32->resample = resample;
   f32->blur = blur;
   f32->signed_noise = signed_noise;
+  f32->normal_noise = normal_noise;
 }

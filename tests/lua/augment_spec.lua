@@ -200,7 +200,7 @@ describe("what is drawn", function()
     local set = ds:augment(options)
     local threads = peri.threads()
     local xs, ys = walk(set, { 50, seed = 1, epoch = 3, ahead = 0 })
-    for _, how in ipairs { { 7, ahead = 0 }, { 7, ahead = 3 }, { 1, ahead = 5, workers = 3 }, { 16, workers = 2 } } do
+    for _, how in ipairs { { 7, ahead = 0 }, { 7, ahead = 3 }, { 1, ahead = 5, workers = 3 }, { 16, ahead = 2, workers = 2 }, { 25 } } do
       peri.threads(how.workers or 1)
       how.seed, how.epoch = 1, 3
       local x, y = walk(set, how)
@@ -361,11 +361,11 @@ describe("batches ahead", function()
     do
       local ds = bytes(400, 20, 20, 1):augment(full)
       for _ = 1, 20 do
-        for x in ds:batches { 10, workers = 2 } do
+        for x in ds:batches { 10, ahead = 3, workers = 2 } do
           if x then break end
         end
         pcall(function()
-          for _ in ds:batches { 10 } do error "stop" end
+          for _ in ds:batches { 10, ahead = 2 } do error "stop" end
         end)
         local forgotten = ds:batches { 10, ahead = 4 }
         forgotten()
@@ -393,7 +393,7 @@ describe("batches ahead", function()
 
   it("hand on the errors of what maps them, and of labels", function()
     local ds = bytes(9, 4, 4, 1):augment { rotation = 5 }:map(function() error "no map today" end)
-    says(function() for _ in ds:batches { 3 } do end end, "no map today")
+    says(function() for _ in ds:batches { 3, ahead = 2 } do end end, "no map today")
     says(function() for _ in bytes(9, 4, 4, 1):onehot(2):augment { shift = 1 }:batches { 3 } do end end,
       "label 2 at row 3")
   end)
@@ -422,6 +422,7 @@ describe("errors of augmentation", function()
     says(function() data.tensors(peri.ones(3, 784)):augment { shift = 1 } end, "wants pictures", "(784)")
     says(function() data.tensors(peri.ones(3, 4, 4)):augment { mixup = 1 } end, "mixup", "has none")
     says(function() return ds .. ds:augment { shift = 1 } end, "join the sets first")
+    says(function() ds:batches { 3, ahead = -1 } end, "ahead is -1")
     says(function() ds:batches { 3, ahead = 1000, augment = { shift = 1 } } end, "ahead is 1000")
   end)
 end)

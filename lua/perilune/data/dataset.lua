@@ -117,7 +117,7 @@ local function rows(self, order, first, count)
   local x, y
   if self.augmentation then
     order = core.take_rows(order or order_of(self), nil, first, count)
-    x, y = loader(self, order, { size = math.max(count, 1), seed = core.rng_state().key, epoch = self._passes })()
+    x, y = loader(self, order, { size = math.max(count, 1), ahead = 0, seed = core.rng_state().key, epoch = self._passes })()
     return mapped(self, x, y)
   end
   if passes_unchanged(self) then x = core.take_rows(self._x, order, first, count)
@@ -128,9 +128,6 @@ local function rows(self, order, first, count)
   end
   return mapped(self, x, y)
 end
-
--- Batches prepared before they are asked for, of an augmented set.
-local AHEAD = 2
 
 -- A shuffled order for one pass: a function of seed and pass alone.
 local function shuffled(self, seed, pass)
@@ -160,7 +157,7 @@ end
 -- Batches of the core's loader. It is the loop's closing value too, so that its threads end with the loop.
 local function loaded(self, order, a, seed, epoch)
   local source = loader(self, order, { size = a.size, drop_last = a.drop_last, seed = seed, epoch = epoch,
-    ahead = a.ahead or AHEAD, workers = a.workers })
+    ahead = a.ahead, workers = a.workers })
   return function()
     local x, y = source()
     if x ~= nil then return mapped(self, x, y) end
@@ -171,11 +168,13 @@ end
 -- @param options { size = 128 (also the first in the list), shuffle = false, seed = the generator's, epoch = which
 --   pass this is (each shuffled or augmented pass has its own draws; counted when not given), drop_last = false,
 --   augment = what data.augment made, or its options (false: an augmented set as it is stored), ahead = batches that
---   are prepared before they are asked for, workers = 1: threads that prepare them }
+--   are prepared before they are asked for (of an augmented set 2 where processors are left over from peri.threads(),
+--   else 0: they are prepared by all threads when they are asked for), workers = 1: threads that prepare them }
 -- @return an iterator that gives x (float32, rows first) and y
 function methods:batches(options)
   local a = args.named("batches", options, batch_arguments)
   if a.size < 1 then error(("batches: size is %d, expected 1 or more"):format(a.size), 2) end
+  if a.ahead and a.ahead < 0 then error(("batches: ahead is %d, expected 0 to 64"):format(a.ahead), 2) end
   local set = self
   if a.augment ~= nil then set = self:augment(a.augment) end
   local order, seed, epoch = set._order, a.seed or core.rng_state().key, a.epoch

@@ -118,6 +118,9 @@ static void run_resample(const peri_kernels *k) {
 static void run_blur(const peri_kernels *k) {
   for (int i = 0; i < PICTURES; i++) k->blur(28, 28, 12, x, y + i * 1000, w, z + i * 784);
 }
+static void run_normal(const peri_kernels *k) {
+  for (int i = 0; i < PICTURES; i++) k->normal_noise(1, (uint64_t)i * 1000, 784, 1, y);
+}
 static void run_noise(const peri_kernels *k) {
   for (int i = 0; i < PICTURES; i++) k->signed_noise(1, (uint64_t)i * 1000, 784, 1, y);
 }
@@ -155,6 +158,7 @@ static const bench benches[] = {
     ROW("resample 128 of 28^2", 0, 4.0 * PICTURES * (4 * 784), run_resample),
     ROW("blur 128 of 28^2", 4.0 * PICTURES * 784 * 25, 0, run_blur),
     ROW("noise 128 of 28^2", 0, 4.0 * PICTURES * 784, run_noise),
+    ROW("normal 128 of 28^2", 0, 4.0 * PICTURES * 784, run_normal),
 };
 
 static double time_of(const bench *b, const peri_kernels *k) {

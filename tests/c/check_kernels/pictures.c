@@ -49,13 +49,18 @@ static void run_noise(const peri_kernels *k, check_case *c) {
   k->signed_noise(0x0123456789abcdefU, (uint64_t)c->size[1], c->size[0], 1.5, c->out[0].data);
 }
 
-static void check_one_noise(int64_t n, int64_t position) {
+static void run_normal(const peri_kernels *k, check_case *c) {
+  k->normal_noise(0x0123456789abcdefU, (uint64_t)c->size[1], c->size[0], 1.5, c->out[0].data);
+}
+
+static void check_one_noise(const char *entry, void (*run)(const peri_kernels *, check_case *), int64_t n,
+                            int64_t position) {
   check_case c;
-  check_begin(&c, "signed_noise", run_noise);
+  check_begin(&c, entry, run);
   snprintf(c.shape, sizeof c.shape, "n %lld from %lld", (long long)n, (long long)position);
   c.size[0] = n, c.size[1] = position;
   check_out(&c, CHECK_REAL, n);
-  c.rel = 1e-6, c.abs = 1e-7;
+  c.rel = 3e-6, c.abs = 3e-6;
   check_case_run(&c);
 }
 
@@ -68,5 +73,8 @@ void check_pictures(void) {
     for (int64_t radius = 0; CHECK_OWN(blur) && radius < 20; radius += 3) check_one_blur(h, w, radius);
   }
   if (CHECK_OWN(blur)) check_one_blur(3, 2100, 2);
-  for (int64_t n = 0; CHECK_OWN(signed_noise) && n < 600; n += 53) check_one_noise(n, n % 2 ? 0xfffffff8 : 77);
+  for (int64_t n = 0; n < 3000; n += n < 600 ? 53 : 777) {
+    if (CHECK_OWN(signed_noise)) check_one_noise("signed_noise", run_noise, n, n % 2 ? 0xfffffff8 : 77);
+    if (CHECK_OWN(normal_noise)) check_one_noise("normal_noise", run_normal, n, n % 2 ? 0xfffffff8 : 77);
+  }
 }
