@@ -26,11 +26,22 @@ file(RELATIVE_PATH pc_prefix /p/${CMAKE_INSTALL_LIBDIR}/pkgconfig /p)
 configure_file(core/perilune.pc.in perilune.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/perilune.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
-# Headers: perilune.h and what it includes, under include/perilune, which pkg-config names.
-install(FILES core/perilune.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/perilune)
-foreach(folder base kernels tensor grad layers)
-  install(DIRECTORY core/${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/perilune
-          FILES_MATCHING PATTERN "status.h" PATTERN "memory.h" PATTERN "arena.h" PATTERN "rng.h" PATTERN "threads.h"
-          PATTERN "interrupt.h"
-          PATTERN "kernels.h" PATTERN "elementwise.def" PATTERN "tensor.h" PATTERN "tape.h" PATTERN "call.h" PATTERN "layer.h")
+# Headers: perilune.h and all that it includes, under include/perilune, which pkg-config names.
+set(headers perilune.h)
+set(waiting perilune.h)
+while(waiting)
+  list(POP_FRONT waiting header)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS core/${header})
+  file(STRINGS core/${header} includes REGEX "^#include \"")
+  foreach(line IN LISTS includes)
+    string(REGEX REPLACE "^#include \"([^\"]*)\".*" "\\1" name "${line}")
+    if(NOT name IN_LIST headers)
+      list(APPEND headers ${name})
+      list(APPEND waiting ${name})
+    endif()
+  endforeach()
+endwhile()
+foreach(header IN LISTS headers)
+  get_filename_component(folder ${header} DIRECTORY)
+  install(FILES core/${header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/perilune/${folder})
 endforeach()
