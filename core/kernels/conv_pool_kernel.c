@@ -1,19 +1,20 @@
-/* conv_pool_kernel.c - gradients of convolution + ReLU + max-pool, compiled once for each instruction set.
+/* conv_pool_kernel.c - gradient of convolution + ReLU + max-pool in its kernel and bias, compiled once for
+   each instruction set.
 
    Of a pooled cell and output o, at most one place carries gradient, and none where ReLU clamped: about
-   one number in eight of the dense dy. So both gradients visit the living numbers only, each of which
-   touches one patch: the taps x channels under its place, `runs` runs (window.h) of `len` numbers.
+   one number in eight of the dense dy. For each o and each unit of cells (some rows of an image, or some
+   images), a list of the living ones is made: where the patch of x under the winner begins, and g. A block
+   of the patch (some runs of taps x channels, some vectors of each) is then summed over the list, in
+   registers: g * x, one load each; the sums of all units are added in memory.
 
-       patch, as weights and sums keep it, one for each o:
-       run 0: len numbers, zeros up to a multiple of PERI_LANES | run 1 ... | run 2 ...
-       blocks: 1 or 3 runs x 1..12 vectors of them, as many as the registers hold at once
+       sums: for each block, for each output: runs x vectors, zeros or garbage after a run's end
 
-   Input: for each place of a cell, the patch of dx is loaded into registers, gains g * weights[o] for each
-   living o (a bit mask of the winners says which), and is stored.
-   Kernel: for each o, a list of its living cells is made; sums[o] is loaded, gains g * x's patch for each,
-   and is stored. Shares of the images have sums of their own, which are added in order of share.
+   Shares of the units have sums of their own, which are added in order of share. Where vectors fit into a
+   pixel's channels, the runs are single taps and a block has all of a 3 x 3 window's: then the blocks divide
+   the channels, and the part of x that one needs fits into the first cache.
 
    Small patches (the first layer of a net: one channel) go densely: conv_kernel.c, dy spread out there. */
+#include "kernels/living.h"
 #include "kernels/window.h"
 
 enum {
@@ -25,88 +26,108 @@ enum {
 };
 
 typedef struct block {
-  int64_t run, at; /* its first run, its offset in the runs */
   int shape;       /* of `shapes` */
+  int64_t run, at; /* its first run, its offset in the runs */
+  int64_t before;  /* vectors of the blocks before it */
 } block;
 
-typedef struct sparse {
+typedef struct alive {
+  int32_t x; /* where the patch begins, from the unit's first pixel */
+  float g;
+} alive;
+
+typedef struct gathering {
   const peri_conv_pool *g;
   window v;
-  int64_t oc, og, patch, padded; /* floats of a patch, of a run with its zeros */
-  int64_t places, pixel[256];    /* the offset of each place of a cell; 0 for 255 */
+  int64_t oc, og;
+  int32_t place[PLACES]; /* the offset of each place of a cell */
   const float *dy;
   const uint8_t *winner;
   block *blocks;
-  int64_t block_count;
-  int64_t shares, units, rows, bands, images;
-  float *sums, *bias_sums, *dkernel, *dbias; /* shares x oc x patch, shares x oc */
+  int64_t block_count, vectors;       /* of all blocks */
+  int64_t rows, images;               /* of a unit */
+  int64_t bands, units, cells, shares; /* units of an image, units; cells of a unit at most */
+  float *sums, *bias_sums, *dkernel, *dbias; /* shares x oc x vectors, shares x oc */
   atomic_int status;
-} sparse;
+} gathering;
+
+/* A unit and the room for its lists. */
+typedef struct unit {
+  int64_t image, end, row, rows; /* images [image, end), rows of cells */
+  const float *x;                /* its first pixel */
+  int64_t each;                  /* from image to image */
+  int first;                     /* the first unit of its share overwrites the sums */
+  alive *list;                   /* oc x cells */
+  int32_t *count;                /* of each output's list */
+  float *scratch;
+} unit;
 
 /* --- the blocks --- */
 
-typedef struct living {
-  const float *const *x; /* where their patches lie */
-  const float *g;
-  int64_t count;
-} living;
-
-/* sums += sum over the list: g * x's patch */
-PERI_INLINE void gather(const sparse *job, const block *b, float *sums, const living *list, const int runs,
-                        const int vectors) {
-  const int64_t *run = job->v.run + b->run, padded = job->padded;
-  int64_t offset[3];
-  vf acc[3][12];
-  sums += b->run * padded + b->at;
+/* sums = the sum over the list: g * x's patch; added to what is there unless `first` */
+PERI_INLINE void gather(const int64_t *run, const float *x, const alive *list, int64_t count, int first, float *sums,
+                        const int runs, const int vectors) {
+  vf acc[9][12];
+  int64_t offset[9];
   PERI_UNROLL for (int r = 0; r < runs; r++) {
-    offset[r] = run[r] + b->at;
-    PERI_UNROLL for (int q = 0; q < vectors; q++) acc[r][q] = vf_load(sums + r * padded + q * PERI_LANES);
+    offset[r] = run[r];
+    PERI_UNROLL for (int q = 0; q < vectors; q++) acc[r][q] = vf_set1(0);
   }
-  for (int64_t i = 0; i < list->count; i++) {
-    const float *x = list->x[i];
-    float g = list->g[i];
+  for (int64_t i = 0; i < count; i++) {
+    const float *at = x + list[i].x;
+    vf g = vf_set1(list[i].g);
     PERI_UNROLL for (int r = 0; r < runs; r++)
-      PERI_UNROLL for (int q = 0; q < vectors; q++) acc[r][q] += g * vf_load(x + offset[r] + q * PERI_LANES);
+      PERI_UNROLL for (int q = 0; q < vectors; q++) acc[r][q] += g * vf_load(at + offset[r] + q * PERI_LANES);
   }
   PERI_UNROLL for (int r = 0; r < runs; r++)
-    PERI_UNROLL for (int q = 0; q < vectors; q++) vf_store(sums + r * padded + q * PERI_LANES, acc[r][q]);
+    PERI_UNROLL for (int q = 0; q < vectors; q++) {
+      float *to = sums + (r * vectors + q) * PERI_LANES;
+      vf_store(to, first ? acc[r][q] : vf_load(to) + acc[r][q]);
+    }
 }
 
 #if PERI_ISA_avx512
-#define SHAPES(X) X(3, 6) X(3, 4) X(3, 2) X(3, 1) X(1, 12) X(1, 8) X(1, 4) X(1, 2) X(1, 1)
+#define SHAPES(X) X(9, 2) X(9, 1) X(5, 2) X(5, 1) X(3, 6) X(3, 4) X(3, 2) X(3, 1) X(1, 12) X(1, 8) X(1, 4) X(1, 2) X(1, 1)
 #else
-#define SHAPES(X) X(3, 4) X(3, 2) X(3, 1) X(1, 12) X(1, 8) X(1, 4) X(1, 2) X(1, 1)
+#define SHAPES(X) X(5, 2) X(5, 1) X(3, 4) X(3, 2) X(3, 1) X(1, 12) X(1, 8) X(1, 4) X(1, 2) X(1, 1)
 #endif
 
-typedef struct shape {
-  int runs, vectors;
-  void (*gather)(const sparse *, const block *, float *, const living *);
-} shape;
-
 #define X(runs, vectors)                                                                                               \
-  static void gather_##runs##x##vectors(const sparse *job, const block *b, float *sums, const living *list) {          \
-    gather(job, b, sums, list, runs, vectors);                                                                         \
+  static void gather_##runs##x##vectors(const int64_t *run, const float *x, const alive *list, int64_t count,          \
+                                        int first, float *sums) {                                                      \
+    gather(run, x, list, count, first, sums, runs, vectors);                                                           \
   }
 SHAPES(X)
 #undef X
 
-static const shape shapes[] = {
+static const struct shape {
+  int runs, vectors;
+  void (*gather)(const int64_t *run, const float *x, const alive *list, int64_t count, int first, float *sums);
+} shapes[] = {
 #define X(runs, vectors) {runs, vectors, gather_##runs##x##vectors},
-  SHAPES(X)
+    SHAPES(X)
 #undef X
 };
 
-/* Cuts the patch into blocks: three runs at a time where a run fits, else the largest that fit. */
-static int cut_blocks(sparse *job) {
-  int64_t vectors = job->padded / PERI_LANES, runs = job->v.runs;
+/* The largest number of runs a shape takes of `left`, where the shape has room for their vectors: a window of
+   single taps may also be cut along its vectors. */
+static int64_t runs_together(int64_t left, int64_t vectors, int taps) {
+  for (int s = 0; shapes[s].runs > 1; s++)
+    if (left >= shapes[s].runs && (vectors <= shapes[s].vectors || (taps && shapes[s].runs == 9))) return shapes[s].runs;
+  return 1;
+}
+
+static int cut_blocks(gathering *job, int taps) {
+  int64_t vectors = blocks64(job->v.len, PERI_LANES), runs = job->v.runs;
   job->blocks = peri_alloc((size_t)(runs * vectors) * sizeof(block));
   if (!job->blocks) return PERI_ENOMEM;
   for (int64_t run = 0; run < runs;) {
-    int64_t together = runs - run >= 3 && vectors <= shapes[0].vectors ? 3 : 1;
+    int64_t together = runs_together(runs - run, vectors, taps);
     for (int64_t at = 0; at < vectors;) {
       int s = 0;
       while (shapes[s].runs != together || shapes[s].vectors > vectors - at) s++;
-      job->blocks[job->block_count++] = (block){run, at * PERI_LANES, s};
+      job->blocks[job->block_count++] = (block){s, run, at * PERI_LANES, job->vectors};
+      job->vectors += together * shapes[s].vectors;
       at += shapes[s].vectors;
     }
     run += together;
@@ -114,150 +135,185 @@ static int cut_blocks(sparse *job) {
   return PERI_OK;
 }
 
-static int sparse_open(sparse *job, const peri_conv_pool *g, const float *x, const float *dy, const uint8_t *winner) {
-  *job = (sparse){.g = g, .dy = dy, .winner = winner, .oc = g->conv.oc, .og = g->conv.oc / g->conv.groups};
-  int64_t gc = g->conv.c / g->conv.groups;
-  int together = g->conv.groups == 1 && (g->conv.dil_w == 1 || g->conv.kw == 1);
-  PERI_TRY(window_forward(&job->v, &g->conv, x, (together ? g->conv.kw * gc : gc) % PERI_LANES != 0));
-  job->padded = blocks64(job->v.len, PERI_LANES) * PERI_LANES;
-  job->patch = job->padded * job->v.runs;
-  job->places = g->pool_h * g->pool_w;
-  for (int64_t k = 0; k < job->places; k++)
-    job->pixel[k] = k / g->pool_w * job->v.step_h * job->v.row + k % g->pool_w * job->v.step_w * job->v.c;
-  return cut_blocks(job);
+/* Takes the runs apart into taps. */
+static void window_taps(window *v) {
+  v->runs = 0;
+  v->len = v->gc;
+  for (int64_t i = 0; i < v->y.count; i++)
+    for (int64_t j = 0; j < v->x.count; j++)
+      v->run[v->runs++] = (v->y.at[i] - v->y0) * v->row + (v->x.at[j] - v->x0) * v->c;
 }
 
-static void sparse_close(sparse *job) {
-  peri_free(job->blocks);
-  window_close(&job->v);
+static int gathering_open(gathering *job, const float *x) {
+  const peri_conv_pool *g = job->g;
+  const peri_window *c = &g->conv;
+  int64_t gc = c->c / c->groups, taps = shapes[0].runs == 9 && gc % PERI_LANES == 0;
+  int64_t together = c->groups == 1 && (c->dil_w == 1 || c->kw == 1);
+  PERI_TRY(window_forward(&job->v, c, x, (together ? c->kw * gc : gc) % PERI_LANES != 0));
+  if (taps) window_taps(&job->v);
+  for (int64_t k = 0; k < g->pool_h * g->pool_w; k++)
+    job->place[k] = (int32_t)(k / g->pool_w * job->v.step_h * job->v.row + k % g->pool_w * job->v.step_w * job->v.c);
+  return cut_blocks(job, (int)taps);
 }
 
-static void job_failed(sparse *job, int status) {
+/* --- units --- */
+
+/* The living cells of each output. */
+static void list_unit(const gathering *job, const unit *u) {
+  const window *v = &job->v;
+  const peri_conv_pool *g = job->g;
+  int64_t down = g->pool_h * v->step_h * v->row, right = g->pool_w * v->step_w * v->c, row_cells = g->pw;
+  int64_t cells = (u->end - u->image) * u->rows * row_cells, first = (u->image * g->ph + u->row) * row_cells;
+  memset(u->count, 0, (size_t)job->oc * sizeof *u->count);
+  for (int64_t i = 0; i < cells; i++) {
+    int64_t y = i / row_cells, pixel = y / u->rows * u->each + y % u->rows * down + i % row_cells * right;
+    const uint8_t *winner = job->winner + (first + i) * job->oc;
+    const float *dy = job->dy + (first + i) * job->oc;
+    for (int64_t from = 0; from < job->oc; from += LIVING_BITS) {
+      int64_t outputs = min64(LIVING_BITS, job->oc - from);
+      uint64_t bits = ~equal_bits(winner + from, outputs, 255);
+      if (outputs < LIVING_BITS) bits &= ((uint64_t)1 << outputs) - 1;
+      for (; bits; bits &= bits - 1) {
+        int64_t o = from + __builtin_ctzll(bits);
+        u->list[o * job->cells + u->count[o]++] = (alive){(int32_t)pixel + job->place[winner[o]], dy[o]};
+      }
+    }
+  }
+}
+
+static void gather_unit(const gathering *job, const unit *u, float *sums) {
+  for (int64_t b = 0; b < job->block_count; b++) {
+    const block *at = &job->blocks[b];
+    const struct shape *s = &shapes[at->shape];
+    int64_t floats = s->runs * s->vectors * PERI_LANES;
+    float *to = sums + job->oc * at->before * PERI_LANES;
+    for (int64_t o = 0; o < job->oc; o++, to += floats) {
+      for (int64_t i = 0; i < floats; i += 16) __builtin_prefetch(to + floats + i);
+      s->gather(job->v.run + at->run, u->x + at->at + o / job->og * job->v.gc, u->list + o * job->cells, u->count[o],
+                u->first, to);
+    }
+  }
+}
+
+static void unit_run(const gathering *job, unit *u, int64_t at, int64_t share) {
+  const window *v = &job->v;
+  const peri_conv_pool *g = job->g;
+  u->image = at / job->bands * job->images;
+  u->end = min64(v->n, u->image + job->images);
+  u->row = at % job->bands * job->rows;
+  u->rows = min64(job->rows, g->ph - u->row);
+  u->each = v->copy ? window_scratch(v, job->rows * g->pool_h) : v->h * v->w * v->c;
+  for (int64_t i = u->image; i < u->end; i++) {
+    const float *region = window_region(v, i, u->row * g->pool_h, u->rows * g->pool_h, u->scratch + (i - u->image) * u->each);
+    if (i == u->image) u->x = region;
+  }
+  list_unit(job, u);
+  gather_unit(job, u, job->sums + share * job->oc * job->vectors * PERI_LANES);
+  int64_t first = (u->image * g->ph + u->row) * g->pw, cells = (u->end - u->image) * u->rows * g->pw;
+  places_bias(cells, job->oc, job->dy + first * job->oc, job->winner + first * job->oc, job->bias_sums + share * job->oc);
+}
+
+static int share_run(const gathering *job, int64_t share) {
+  int64_t floats = window_scratch(&job->v, job->rows * job->g->pool_h) * job->images, lists = job->oc * job->cells;
+  int64_t first = share * job->units / job->shares, end = (share + 1) * job->units / job->shares;
+  alive *list = peri_alloc((size_t)lists * sizeof *list + (size_t)floats * sizeof(float) + (size_t)job->oc * sizeof(int32_t));
+  if (!list) return PERI_ENOMEM;
+  unit u = {.list = list, .scratch = (float *)(void *)(list + lists)};
+  u.count = (int32_t *)(void *)(u.scratch + floats);
+  int status = PERI_OK;
+  memset(job->bias_sums + share * job->oc, 0, (size_t)job->oc * sizeof(float));
+  for (int64_t at = first; at < end && status == PERI_OK; at++) {
+    status = peri_interrupt_poll();
+    u.first = at == first;
+    unit_run(job, &u, at, share);
+  }
+  peri_free(list);
+  return status;
+}
+
+static void gather_share(void *context, int64_t share) {
+  gathering *job = context;
+  if (atomic_load(&job->status) < 0) return;
+  int status = share_run(job, share);
   if (status < 0) atomic_store(&job->status, status);
 }
 
-/* --- kernel --- */
+/* --- the sum of the shares --- */
 
-/* The living cells of output o among `cells` cells from `first` on. */
-static int64_t list_living(const sparse *job, int64_t o, int64_t first, int64_t cells, const float *const *pixel,
-                           const float **x, float *g) {
-  const uint8_t *winner = job->winner + first * job->oc + o;
-  const float *dy = job->dy + first * job->oc + o;
-  int64_t count = 0;
-  for (int64_t i = 0; i < cells; i++) {
-    uint8_t place = winner[i * job->oc];
-    x[count] = pixel[i] + job->pixel[place];
-    g[count] = dy[i * job->oc];
-    count += place != 255;
+/* dkernel's rows under one vector of a block, for up to OUTPUTS_PIECE outputs from o on */
+static void add_vector(const gathering *job, const block *b, int64_t q, int64_t o, int64_t outputs) {
+  const struct shape *s = &shapes[b->shape];
+  int64_t floats = s->runs * s->vectors * PERI_LANES, share = job->oc * job->vectors * PERI_LANES;
+  int64_t at = b->at + q % s->vectors * PERI_LANES, width = min64(PERI_LANES, job->v.len - at);
+  const float *from = job->sums + job->oc * b->before * PERI_LANES + o * floats + q * PERI_LANES;
+  float *to = job->dkernel + ((b->run + q / s->vectors) * job->v.len + at) * job->oc + o;
+  float total[OUTPUTS_PIECE * PERI_LANES];
+  for (int64_t l = 0; l < outputs; l++) {
+    vf sum = vf_load(from + l * floats);
+    for (int64_t i = 1; i < job->shares; i++) sum += vf_load(from + i * share + l * floats);
+    vf_store(total + l * PERI_LANES, sum);
   }
-  return count;
+  int64_t l = 0;
+  for (; width == PERI_LANES && l + 4 <= outputs; l += 4)
+    PERI_UNROLL for (int i = 0; i < PERI_LANES; i += 4)
+      f32_transpose_quads(total + l * PERI_LANES + i, PERI_LANES, to + i * job->oc + l, job->oc);
+  for (; l < outputs; l++)
+    for (int64_t i = 0; i < width; i++) to[i * job->oc + l] = total[l * PERI_LANES + i];
 }
 
-typedef struct gathering {
-  const float **pixel, **x; /* UNIT_CELLS or a row of cells */
-  float *g, *scratch;
-} gathering;
-
-/* Unit `at`: some rows of cells of one image, or some whole images. */
-static void gather_unit(const sparse *job, int64_t at, int64_t share, const gathering *m) {
-  const window *v = &job->v;
-  const peri_conv_pool *g = job->g;
-  int64_t image = at / job->bands * job->images, end = min64(v->n, image + job->images);
-  int64_t row = at % job->bands * job->rows, rows = min64(job->rows, g->ph - row), cells = 0;
-  int64_t first = (image * g->ph + row) * g->pw, each = window_scratch(v, job->rows * g->pool_h);
-  float *sums = job->sums + share * job->oc * job->patch;
-  for (int64_t i = image; i < end; i++) {
-    const float *region =
-        window_region(v, i, row * g->pool_h, rows * g->pool_h, m->scratch ? m->scratch + (i - image) * each : NULL);
-    for (int64_t y = 0; y < rows; y++)
-      for (int64_t x = 0; x < g->pw; x++)
-        m->pixel[cells++] = region + y * g->pool_h * v->step_h * v->row + x * g->pool_w * v->step_w * v->c;
-  }
-  for (int64_t o = 0; o < job->oc; o++) {
-    living list = {m->x, m->g, list_living(job, o, first, cells, m->pixel, m->x, m->g)};
-    for (int64_t i = 0; i < list.count; i++) m->x[i] += o / job->og * v->gc;
-    for (int64_t b = 0; list.count && b < job->block_count; b++)
-      shapes[job->blocks[b].shape].gather(job, &job->blocks[b], sums + o * job->patch, &list);
-  }
-  places_bias(cells, job->oc, job->dy + first * job->oc, job->winner + first * job->oc,
-              job->bias_sums + share * job->oc);
-}
-
-static int gather_share(const sparse *job, int64_t share) {
-  int64_t cells = job->rows * job->g->pw * job->images, status = PERI_OK;
-  int64_t floats = window_scratch(&job->v, job->rows * job->g->pool_h) * job->images;
-  const float **pixel = peri_alloc((size_t)cells * (2 * sizeof *pixel + sizeof(float)) + (size_t)floats * sizeof(float));
-  if (!pixel) return PERI_ENOMEM;
-  gathering m = {.pixel = pixel, .x = pixel + cells, .g = (float *)(void *)(pixel + 2 * cells)};
-  m.scratch = floats ? m.g + cells : NULL;
-  memset(job->sums + share * job->oc * job->patch, 0, (size_t)(job->oc * job->patch) * sizeof(float));
-  memset(job->bias_sums + share * job->oc, 0, (size_t)job->oc * sizeof(float));
-  for (int64_t at = share * job->units / job->shares; at < (share + 1) * job->units / job->shares; at++) {
-    status = peri_interrupt_poll();
-    if (status < 0) break;
-    gather_unit(job, at, share, &m);
-  }
-  peri_free(pixel);
-  return (int)status;
-}
-
-static void gather_piece(void *context, int64_t share) {
-  sparse *job = context;
-  if (atomic_load(&job->status) < 0) return;
-  job_failed(job, gather_share(job, share));
-}
-
-/* dkernel[run len + i][o] = the shares' sums[o][run][i], added in order */
 static void add_shares(void *context, int64_t piece) {
-  const sparse *job = context;
-  const window *v = &job->v;
-  int64_t end = min64((piece + 1) * OUTPUTS_PIECE, job->oc);
-  for (int64_t o = piece * OUTPUTS_PIECE; o < end; o++) {
-    float *sums = job->sums + o * job->patch;
-    for (int64_t s = 1; s < job->shares; s++) {
-      const float *more = sums + s * job->oc * job->patch;
-      for (int64_t i = 0; i < job->patch; i++) sums[i] += more[i];
-      job->bias_sums[o] += job->bias_sums[s * job->oc + o];
-    }
-    for (int64_t r = 0; r < v->runs; r++)
-      for (int64_t i = 0; i < v->len; i++) job->dkernel[(r * v->len + i) * job->oc + o] = sums[r * job->padded + i];
-    if (job->dbias) job->dbias[o] = job->bias_sums[o];
+  const gathering *job = context;
+  int64_t o = piece * OUTPUTS_PIECE, outputs = min64(OUTPUTS_PIECE, job->oc - o);
+  for (int64_t b = 0; b < job->block_count; b++) {
+    const struct shape *s = &shapes[job->blocks[b].shape];
+    for (int64_t q = 0; q < s->runs * s->vectors; q++) add_vector(job, &job->blocks[b], q, o, outputs);
+  }
+  for (; job->dbias && outputs-- > 0; o++) {
+    job->dbias[o] = job->bias_sums[o];
+    for (int64_t s = 1; s < job->shares; s++) job->dbias[o] += job->bias_sums[s * job->oc + o];
   }
 }
 
-static void gather_plan(sparse *job) {
+static void gathering_plan(gathering *job) {
   const peri_conv_pool *g = job->g;
   job->rows = clamp64(UNIT_CELLS / g->pw, 1, g->ph);
   job->bands = blocks64(g->ph, job->rows);
   job->images = job->rows == g->ph ? clamp64(UNIT_CELLS / (g->ph * g->pw), 1, job->v.n) : 1;
   job->units = blocks64(job->v.n, job->images) * job->bands;
-  double work = (double)(job->v.n * g->ph * g->pw) * (double)(job->oc * job->patch) / 2;
+  job->cells = job->rows * g->pw * job->images;
+  double work = (double)(job->v.n * g->ph * g->pw) * (double)(job->oc * job->vectors * PERI_LANES) / 2;
   job->shares = work / SHARE_WORK > SHARES ? SHARES : max64(1, (int64_t)(work / SHARE_WORK));
   if (job->shares > job->units) job->shares = job->units;
 }
 
-static int conv_pool_backward_kernel(const peri_conv_pool *g, const void *x, const void *dy, const uint8_t *winner,
-                                     void *dkernel, void *dbias) {
+/* Whether the dense form is taken: for small patches, and for units that 32 bits cannot address. */
+static int is_dense(const peri_conv_pool *g) {
   const peri_window *c = &g->conv;
   int64_t patch = c->kh * c->kw * c->c;
-  if (c->n <= 0 || g->ph <= 0 || g->pw <= 0 || (c->groups == 1 && patch * g->pool_h * g->pool_w <= DENSE_PATCH))
-    return PERI_ISA_NAME(peri__conv_pool_kernel_dense)(g, x, dy, winner, dkernel, dbias);
-  sparse job;
+  double rows = (double)(UNIT_CELLS * g->pool_h * c->stride_h + c->dil_h * c->kh);
+  return c->n <= 0 || g->ph <= 0 || g->pw <= 0 || rows * (double)(c->w + c->dil_w * c->kw) * (double)c->c > INT32_MAX / 2 ||
+         (c->groups == 1 && patch * g->pool_h * g->pool_w <= DENSE_PATCH);
+}
+
+static int conv_pool_backward_kernel(const peri_conv_pool *g, const void *x, const void *dy, const uint8_t *winner,
+                                     void *dkernel, void *dbias) {
+  if (is_dense(g)) return PERI_ISA_NAME(peri__conv_pool_kernel_dense)(g, x, dy, winner, dkernel, dbias);
+  gathering job = {.g = g, .dy = dy, .winner = winner, .dkernel = dkernel, .dbias = dbias, .oc = g->conv.oc,
+                   .og = g->conv.oc / g->conv.groups};
   int status;
-  PERI_TRY_GOTO(done, sparse_open(&job, g, x, dy, winner));
+  PERI_TRY_GOTO(done, gathering_open(&job, x));
   status = PERI_ENOMEM;
-  gather_plan(&job);
-  job.dkernel = dkernel;
-  job.dbias = dbias;
-  job.sums = peri_alloc((size_t)(job.shares * job.oc * (job.patch + 1)) * sizeof(float));
+  gathering_plan(&job);
+  job.sums = peri_alloc((size_t)(job.shares * job.oc * (job.vectors * PERI_LANES + 1)) * sizeof(float));
   if (!job.sums) goto done;
-  job.bias_sums = job.sums + job.shares * job.oc * job.patch;
-  peri_parallel(job.shares, gather_piece, &job);
+  job.bias_sums = job.sums + job.shares * job.oc * job.vectors * PERI_LANES;
+  peri_parallel(job.shares, gather_share, &job);
   status = pieces_status(&job.status, "gradient of a convolution's kernel, pooled");
   if (status == PERI_OK) peri_parallel(blocks64(job.oc, OUTPUTS_PIECE), add_shares, &job);
   peri_free(job.sums);
 done:
-  sparse_close(&job);
+  peri_free(job.blocks);
+  window_close(&job.v);
   return status;
 }
 
