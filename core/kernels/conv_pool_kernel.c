@@ -21,6 +21,7 @@ enum {
   SHARES = 16,
   SHARE_WORK = 1 << 17, /* multiplications, were they dense, over 8: worth a share */
   UNIT_CELLS = 64,      /* cells of a list, about */
+  TILE = 16,            /* cells and outputs that are turned round together, for the lists */
   OUTPUTS_PIECE = 16,   /* outputs whose sums are added together: a cache line of dkernel */
   DENSE_PATCH = 8 * PERI_LANES /* patch x places of a cell up to which the dense form wins */
 };
@@ -31,10 +32,12 @@ typedef struct block {
   int64_t before;  /* vectors of the blocks before it */
 } block;
 
-typedef struct alive {
-  int32_t x; /* where the patch begins, from the unit's first pixel */
-  float g;
-} alive;
+/* The living cells of an output: where their patches begin, from the unit's first pixel; their gradients. */
+typedef struct list {
+  const int32_t *x;
+  const float *g;
+  int64_t count;
+} list;
 
 typedef struct gathering {
   const peri_conv_pool *g;
@@ -46,7 +49,8 @@ typedef struct gathering {
   block *blocks;
   int64_t block_count, vectors;       /* of all blocks */
   int64_t rows, images;               /* of a unit */
-  int64_t bands, units, cells, shares; /* units of an image, units; cells of a unit at most */
+  int64_t bands, units, shares;       /* units of an image, of all */
+  int64_t room;                       /* of a list: the cells of a unit, and slack */
   float *sums, *bias_sums, *dkernel, *dbias; /* shares x oc x vectors, shares x oc */
   atomic_int status;
 } gathering;
@@ -57,27 +61,34 @@ typedef struct unit {
   const float *x;                /* its first pixel */
   int64_t each;                  /* from image to image */
   int first;                     /* the first unit of its share overwrites the sums */
-  alive *list;                   /* oc x cells */
-  int32_t *count;                /* of each output's list */
+  int32_t *living;               /* oc x room: x of every output's list */
+  float *g;                      /* oc x room */
+  int64_t *count;                /* oc */
   float *scratch;
 } unit;
 
 /* --- the blocks --- */
 
-/* sums = the sum over the list: g * x's patch; added to what is there unless `first` */
-PERI_INLINE void gather(const int64_t *run, const float *x, const alive *list, int64_t count, int first, float *sums,
-                        const int runs, const int vectors) {
+/* sums = the sum over the list: g * x's patch; added to what is there unless `first`. Nine runs are the taps of
+   a 3 x 3 window, evenly spaced: the addresses of nine would not fit into registers. */
+PERI_INLINE void gather(const int64_t *run, const float *x, const list *l, int first, float *sums, const int runs,
+                        const int vectors) {
   vf acc[9][12];
-  int64_t offset[9];
-  PERI_UNROLL for (int r = 0; r < runs; r++) {
-    offset[r] = run[r];
+  const int across = runs == 9 ? 3 : 1, rows = runs / across;
+  const int64_t right = across > 1 ? run[1] - run[0] : 0;
+  int64_t offset[5];
+  PERI_UNROLL for (int r = 0; r < rows; r++) offset[r] = run[r * across];
+  PERI_UNROLL for (int r = 0; r < runs; r++)
     PERI_UNROLL for (int q = 0; q < vectors; q++) acc[r][q] = vf_set1(0);
-  }
-  for (int64_t i = 0; i < count; i++) {
-    const float *at = x + list[i].x;
-    vf g = vf_set1(list[i].g);
-    PERI_UNROLL for (int r = 0; r < runs; r++)
-      PERI_UNROLL for (int q = 0; q < vectors; q++) acc[r][q] += g * vf_load(at + offset[r] + q * PERI_LANES);
+  for (int64_t i = 0; i < l->count; i++) {
+    const float *at = x + l->x[i];
+    vf g = vf_set1(l->g[i]);
+    PERI_UNROLL for (int r = 0; r < rows; r++) {
+      const float *row = at + offset[r];
+      PERI_UNROLL for (int t = 0; t < across; t++)
+        PERI_UNROLL for (int q = 0; q < vectors; q++)
+          acc[r * across + t][q] += g * vf_load(row + t * right + q * PERI_LANES);
+    }
   }
   PERI_UNROLL for (int r = 0; r < runs; r++)
     PERI_UNROLL for (int q = 0; q < vectors; q++) {
@@ -93,27 +104,27 @@ PERI_INLINE void gather(const int64_t *run, const float *x, const alive *list, i
 #endif
 
 #define X(runs, vectors)                                                                                               \
-  static void gather_##runs##x##vectors(const int64_t *run, const float *x, const alive *list, int64_t count,          \
-                                        int first, float *sums) {                                                      \
-    gather(run, x, list, count, first, sums, runs, vectors);                                                           \
+  static void gather_##runs##x##vectors(const int64_t *run, const float *x, const list *l, int first, float *sums) {   \
+    gather(run, x, l, first, sums, runs, vectors);                                                                     \
   }
 SHAPES(X)
 #undef X
 
 static const struct shape {
   int runs, vectors;
-  void (*gather)(const int64_t *run, const float *x, const alive *list, int64_t count, int first, float *sums);
+  void (*gather)(const int64_t *run, const float *x, const list *l, int first, float *sums);
 } shapes[] = {
 #define X(runs, vectors) {runs, vectors, gather_##runs##x##vectors},
     SHAPES(X)
 #undef X
 };
 
-/* The largest number of runs a shape takes of `left`, where the shape has room for their vectors: a window of
-   single taps may also be cut along its vectors. */
+/* How many of `left` runs of so many vectors a block takes: all of a window of 3 x 3 taps, else as many as a
+   shape has room for. */
 static int64_t runs_together(int64_t left, int64_t vectors, int taps) {
+  if (taps) return left;
   for (int s = 0; shapes[s].runs > 1; s++)
-    if (left >= shapes[s].runs && (vectors <= shapes[s].vectors || (taps && shapes[s].runs == 9))) return shapes[s].runs;
+    if (shapes[s].runs < 9 && left >= shapes[s].runs && vectors <= shapes[s].vectors) return shapes[s].runs;
   return 1;
 }
 
@@ -147,7 +158,7 @@ static void window_taps(window *v) {
 static int gathering_open(gathering *job, const float *x) {
   const peri_conv_pool *g = job->g;
   const peri_window *c = &g->conv;
-  int64_t gc = c->c / c->groups, taps = shapes[0].runs == 9 && gc % PERI_LANES == 0;
+  int64_t gc = c->c / c->groups, taps = shapes[0].runs == 9 && c->kh == 3 && c->kw == 3 && gc % PERI_LANES == 0;
   int64_t together = c->groups == 1 && (c->dil_w == 1 || c->kw == 1);
   PERI_TRY(window_forward(&job->v, c, x, (together ? c->kw * gc : gc) % PERI_LANES != 0));
   if (taps) window_taps(&job->v);
@@ -158,25 +169,92 @@ static int gathering_open(gathering *job, const float *x) {
 
 /* --- units --- */
 
-/* The living cells of each output. */
+/* The place's offset for each lane's winner; -1 where nothing won. */
+PERI_INLINE vi offsets_of(const gathering *job, vi winner, int32_t pixel) {
+  vi offset;
+#if PERI_ISA_avx512
+  if (job->g->pool_h * job->g->pool_w <= PERI_LANES)
+    offset = (vi)_mm512_permutexvar_epi32((__m512i)winner, (__m512i)vi_load(job->place));
+  else
+#elif PERI_ISA_avx2
+  if (job->g->pool_h * job->g->pool_w <= PERI_LANES)
+    offset = (vi)_mm256_permutevar8x32_epi32((__m256i)vi_load(job->place), (__m256i)winner);
+  else
+#endif
+    for (int i = 0; i < PERI_LANES; i++) offset[i] = job->place[winner[i]];
+  vm dead = vm_eq(vf_of_integers(winner), vf_set1(255));
+  return vi_select(dead, vi_set1(-1), vi_set1(pixel) + offset);
+}
+
+/* TILE cells of TILE outputs, first cell by cell, then turned. */
+typedef struct tile {
+  int32_t x[TILE * TILE], x_turned[TILE * TILE];
+  float g[TILE * TILE], g_turned[TILE * TILE];
+} tile;
+
+static void tile_fill(const gathering *job, tile *t, const int32_t *pixel, int64_t cells, int64_t cell, int64_t o,
+                      int64_t outputs) {
+  for (int64_t i = 0; i < TILE; i++)
+    for (int64_t j = 0; j < TILE; j += PERI_LANES) {
+      int64_t width = i < cells ? clamp64(outputs - j, 0, PERI_LANES) : 0, at = (cell + i) * job->oc + o + j;
+      vi x = vi_set1(-1);
+      vf g = vf_set1(0);
+      if (width == PERI_LANES) {
+        x = offsets_of(job, places_load(job->winner + at, PERI_LANES), pixel[i]);
+        g = vf_load(job->dy + at);
+      } else if (width > 0) {
+        x = offsets_of(job, places_load(job->winner + at, width), pixel[i]);
+        g = vf_load_part(job->dy + at, width);
+      }
+      vi_store(t->x + i * TILE + j, x);
+      vf_store(t->g + i * TILE + j, g);
+    }
+  for (int64_t i = 0; i < TILE; i += 4)
+    for (int64_t j = 0; j < TILE; j += 4) {
+      f32_transpose_quads((const float *)(const void *)(t->x + i * TILE + j), TILE,
+                          (float *)(void *)(t->x_turned + j * TILE + i), TILE);
+      f32_transpose_quads(t->g + i * TILE + j, TILE, t->g_turned + j * TILE + i, TILE);
+    }
+}
+
+/* Appends the living ones of TILE cells to an output's list, and returns its new length. */
+PERI_INLINE int64_t tile_append(const int32_t *x, const float *g, int32_t *to, float *g_to, int64_t count) {
+#if PERI_ISA_avx512
+  __m512i all = _mm512_loadu_si512(x);
+  __mmask16 living = _mm512_cmpge_epi32_mask(all, _mm512_setzero_si512());
+  _mm512_storeu_si512(to + count, _mm512_maskz_compress_epi32(living, all));
+  _mm512_storeu_ps(g_to + count, _mm512_maskz_compress_ps(living, _mm512_loadu_ps(g)));
+  return count + __builtin_popcount(living);
+#else
+  for (int i = 0; i < TILE; i++) {
+    to[count] = x[i];
+    g_to[count] = g[i];
+    count += x[i] >= 0;
+  }
+  return count;
+#endif
+}
+
+/* The lists of every output. */
 static void list_unit(const gathering *job, const unit *u) {
   const window *v = &job->v;
   const peri_conv_pool *g = job->g;
-  int64_t down = g->pool_h * v->step_h * v->row, right = g->pool_w * v->step_w * v->c, row_cells = g->pw;
-  int64_t cells = (u->end - u->image) * u->rows * row_cells, first = (u->image * g->ph + u->row) * row_cells;
+  int64_t down = g->pool_h * v->step_h * v->row, right = g->pool_w * v->step_w * v->c;
+  int64_t cells = (u->end - u->image) * u->rows * g->pw, first = (u->image * g->ph + u->row) * g->pw;
+  tile t;
   memset(u->count, 0, (size_t)job->oc * sizeof *u->count);
-  for (int64_t i = 0; i < cells; i++) {
-    int64_t y = i / row_cells, pixel = y / u->rows * u->each + y % u->rows * down + i % row_cells * right;
-    const uint8_t *winner = job->winner + (first + i) * job->oc;
-    const float *dy = job->dy + (first + i) * job->oc;
-    for (int64_t from = 0; from < job->oc; from += LIVING_BITS) {
-      int64_t outputs = min64(LIVING_BITS, job->oc - from);
-      uint64_t bits = ~equal_bits(winner + from, outputs, 255);
-      if (outputs < LIVING_BITS) bits &= ((uint64_t)1 << outputs) - 1;
-      for (; bits; bits &= bits - 1) {
-        int64_t o = from + __builtin_ctzll(bits);
-        u->list[o * job->cells + u->count[o]++] = (alive){(int32_t)pixel + job->place[winner[o]], dy[o]};
-      }
+  for (int64_t cell = 0; cell < cells; cell += TILE) {
+    int32_t pixel[TILE];
+    for (int64_t i = cell; i < min64(cells, cell + TILE); i++) {
+      int64_t y = i / g->pw;
+      pixel[i - cell] = (int32_t)(y / u->rows * u->each + y % u->rows * down + i % g->pw * right);
+    }
+    for (int64_t o = 0; o < job->oc; o += TILE) {
+      int64_t outputs = min64(TILE, job->oc - o);
+      tile_fill(job, &t, pixel, cells - cell, first + cell, o, outputs);
+      for (int64_t j = 0; j < outputs; j++)
+        u->count[o + j] = tile_append(t.x_turned + j * TILE, t.g_turned + j * TILE, u->living + (o + j) * job->room,
+                                      u->g + (o + j) * job->room, u->count[o + j]);
     }
   }
 }
@@ -189,8 +267,8 @@ static void gather_unit(const gathering *job, const unit *u, float *sums) {
     float *to = sums + job->oc * at->before * PERI_LANES;
     for (int64_t o = 0; o < job->oc; o++, to += floats) {
       for (int64_t i = 0; i < floats; i += 16) __builtin_prefetch(to + floats + i);
-      s->gather(job->v.run + at->run, u->x + at->at + o / job->og * job->v.gc, u->list + o * job->cells, u->count[o],
-                u->first, to);
+      list l = {u->living + o * job->room, u->g + o * job->room, u->count[o]};
+      s->gather(job->v.run + at->run, u->x + at->at + o / job->og * job->v.gc, &l, u->first, to);
     }
   }
 }
@@ -214,12 +292,14 @@ static void unit_run(const gathering *job, unit *u, int64_t at, int64_t share) {
 }
 
 static int share_run(const gathering *job, int64_t share) {
-  int64_t floats = window_scratch(&job->v, job->rows * job->g->pool_h) * job->images, lists = job->oc * job->cells;
+  int64_t floats = window_scratch(&job->v, job->rows * job->g->pool_h) * job->images, lists = job->oc * job->room;
   int64_t first = share * job->units / job->shares, end = (share + 1) * job->units / job->shares;
-  alive *list = peri_alloc((size_t)lists * sizeof *list + (size_t)floats * sizeof(float) + (size_t)job->oc * sizeof(int32_t));
-  if (!list) return PERI_ENOMEM;
-  unit u = {.list = list, .scratch = (float *)(void *)(list + lists)};
-  u.count = (int32_t *)(void *)(u.scratch + floats);
+  size_t each = sizeof(int32_t) + sizeof(float);
+  int64_t *count = peri_alloc((size_t)job->oc * sizeof *count + (size_t)lists * each + (size_t)floats * sizeof(float));
+  if (!count) return PERI_ENOMEM;
+  unit u = {.count = count, .living = (int32_t *)(void *)(count + job->oc)};
+  u.g = (float *)(void *)(u.living + lists);
+  u.scratch = u.g + lists;
   int status = PERI_OK;
   memset(job->bias_sums + share * job->oc, 0, (size_t)job->oc * sizeof(float));
   for (int64_t at = first; at < end && status == PERI_OK; at++) {
@@ -227,7 +307,7 @@ static int share_run(const gathering *job, int64_t share) {
     u.first = at == first;
     unit_run(job, &u, at, share);
   }
-  peri_free(list);
+  peri_free(count);
   return status;
 }
 
@@ -280,7 +360,7 @@ static void gathering_plan(gathering *job) {
   job->bands = blocks64(g->ph, job->rows);
   job->images = job->rows == g->ph ? clamp64(UNIT_CELLS / (g->ph * g->pw), 1, job->v.n) : 1;
   job->units = blocks64(job->v.n, job->images) * job->bands;
-  job->cells = job->rows * g->pw * job->images;
+  job->room = (blocks64(job->rows * g->pw * job->images, TILE) + 1) * TILE;
   double work = (double)(job->v.n * g->ph * g->pw) * (double)(job->oc * job->vectors * PERI_LANES) / 2;
   job->shares = work / SHARE_WORK > SHARES ? SHARES : max64(1, (int64_t)(work / SHARE_WORK));
   if (job->shares > job->units) job->shares = job->units;
