@@ -4,12 +4,15 @@
 
        B, k x n, becomes panels of WIDE columns, each k x WIDE and contiguous, right edge filled with
        zeros: +----+----+----+--.   A panel's MATMUL_DEPTH rows (32 KB) stay in the L1 cache while every
-              |    |    |    | 0|   tile of the piece's rows passes over them.
-              | k  | k  | k  |  |   A transposed B is transposed here, four by four; few rows of A do not
-              +----+----+----+--'   pay for this, and read a row-major B in place.
+              |    |    |    | 0|   tile of the piece's rows passes over them. A piece that has all the
+              | k  | k  | k  |  |   rows packs each panel just before its use, else the pieces share what
+              +----+----+----+--'   was packed before. Few rows of A read a row-major B in place.
 
-       A, m x k, is read where it lies, by one pointer for each row of the tile; when its rows are far
-       apart and many panels use them, a piece first copies its rows x MATMUL_DEPTH together (L2).
+       A, m x k, is read where it lies; when its rows are far apart and many panels use them, a piece
+       first copies its rows x MATMUL_DEPTH together (L2).
+
+   C^T = B^T A^T is computed where that spares a transposition of B or suits a narrow C; the tiles are
+   then transposed as they are stored.
 
    Pieces for the threads: blocks of rows x columns of C, chosen from the sizes alone. Where C is small
    and k long, k is shared out too: each share fills a C of its own and these are added in order.
@@ -25,12 +28,13 @@
 
 enum {
   MATMUL_DEPTH = 256,         /* k of a block */
-  MATMUL_ROWS = 96,           /* most rows and columns of a piece */
-  MATMUL_COLUMNS = 512,
+  MATMUL_ROWS = 240,          /* most rows and columns of a piece */
+  MATMUL_COLUMNS = 1024,
   MATMUL_PIECES = 16,         /* wanted, when there is work for them: */
   MATMUL_PIECE_WORK = 1 << 17, /* multiplications that are worth a piece */
   MATMUL_SPLIT = 512,         /* least k of a share */
   MATMUL_FAR = 2048,          /* bytes between rows of A from which copying pays */
+  MATMUL_REUSED = 5,          /* more panels than this use each row of A: it is copied where it lies badly */
   MATMUL_UNPACKED = 48        /* most rows for which B is read in place */
 };
 

@@ -82,6 +82,12 @@ static void run_square(const peri_kernels *k) { product(k, SIDE, SIDE, SIDE, 0);
 static void run_dense1(const peri_kernels *k) { product(k, 128, 128, 1600, 0); }
 static void run_dense1_dx(const peri_kernels *k) { product(k, 128, 1600, 128, 2); }
 static void run_dense1_dw(const peri_kernels *k) { product(k, 1600, 128, 128, 1); }
+static void run_batch32(const peri_kernels *k) { product(k, 32, 512, 784, 0); }
+static void run_batch32_dx(const peri_kernels *k) { product(k, 32, 512, 512, 2); }
+static void run_batch32_dw(const peri_kernels *k) { product(k, 784, 512, 32, 1); }
+static void run_head_dw(const peri_kernels *k) { product(k, 512, 10, 128, 1); }
+static void run_one_row(const peri_kernels *k) { product(k, 1, 512, 784, 0); }
+static void run_one_row_dw(const peri_kernels *k) { product(k, 784, 512, 1, 1); }
 static void run_conv1(const peri_kernels *k) { k->conv(&conv1, x, z, NULL, 1, y); }
 static void run_conv2(const peri_kernels *k) { k->conv(&conv2, x, z, NULL, 1, y); }
 static void run_conv2_dx(const peri_kernels *k) { k->conv_backward_input(&conv2, x, z, y); }
@@ -150,6 +156,12 @@ static const bench benches[] = {
     ROW("dense 128x1600x128", 2.0 * 128 * 1600 * 128, 0, run_dense1),
     ROW("dense dX", 2.0 * 128 * 1600 * 128, 0, run_dense1_dx),
     ROW("dense dW", 2.0 * 128 * 1600 * 128, 0, run_dense1_dw),
+    ROW("dense 32x784x512", 2.0 * 32 * 784 * 512, 0, run_batch32),
+    ROW("dense 32x512x512 dX", 2.0 * 32 * 512 * 512, 0, run_batch32_dx),
+    ROW("dense 32x784x512 dW", 2.0 * 32 * 784 * 512, 0, run_batch32_dw),
+    ROW("dense 128x512x10 dW", 2.0 * 128 * 512 * 10, 0, run_head_dw),
+    ROW("dense 1x784x512", 2.0 * 784 * 512, 4.0 * 784 * 512, run_one_row),
+    ROW("dense 1x784x512 dW", 2.0 * 784 * 512, 4.0 * 784 * 512, run_one_row_dw),
     ROW("conv1", CONV1_FLOPS, 0, run_conv1), ROW("conv2", CONV2_FLOPS, 0, run_conv2),
     ROW("conv2 dX", CONV2_FLOPS, 0, run_conv2_dx), ROW("conv2 dW", CONV2_FLOPS, 0, run_conv2_dw),
     ROW("conv1 + pool", CONV1_FLOPS, 0, run_fused1),

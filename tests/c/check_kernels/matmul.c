@@ -121,6 +121,13 @@ void check_matmul(void) {
               (int)check_integer(0, 2));
   check_one(150, 90, 1100, 0, 0);
   check_one(600, 520, 70, 3, 0);
+  check_one(300, 5, 0, 8, 0); /* no k: the bias alone, in several pieces */
+  for (int form = 0; form < 32; form++) { /* computed as C^T: B turned and few rows, a narrow C of a turned A */
+    check_one(30 + form, 150, 270, form | 2, form % 3);
+    check_one(70 + form, 3 + form % 14, 61, form | 1, form % 3);
+  }
+  check_one(5, 40, 1100, 2, 0);
+  check_one(2000, 10, 1100, 31, 1); /* shares of k, turned */
   check_strided(19, 35, 22);
   check_strided(65, 17, 90);
   check_special(5, 9, 13);
