@@ -173,16 +173,6 @@ static int conv(const peri_window *g, const void *x, const void *kernel, const v
   return status;
 }
 
-/* The same as a convolution of dy, with the kernel turned round and its channels exchanged (stride 1). */
-static peri_window window_turned(const peri_window *g) {
-  peri_window t = *g;
-  t.h = g->oh, t.w = g->ow, t.c = g->oc;
-  t.oh = g->h, t.ow = g->w, t.oc = g->c;
-  t.pad_top = g->dil_h * (g->kh - 1) - g->pad_top;
-  t.pad_left = g->dil_w * (g->kw - 1) - g->pad_left;
-  return t;
-}
-
 /* The inputs of each phase are a grid of their own, with the taps that reach them. */
 static int conv_backward_input(const peri_window *g, const void *dy, const void *kernel, void *dx) {
   int64_t gc = g->c / g->groups, og = g->oc / g->groups;

@@ -88,6 +88,8 @@ typedef struct peri_norm {
   const void *gamma, *beta;     /* c numbers each, or NULL: 1 and 0 */
 } peri_norm;
 
+typedef enum peri_pass { PERI_PASS_FORWARD, PERI_PASS_INPUT, PERI_PASS_KERNEL } peri_pass;
+
 /* One step of an optimiser over n numbers; unused fields are 0. `rate` already holds any bias
    correction that does not belong under the root. */
 typedef struct peri_step {
@@ -184,6 +186,9 @@ typedef struct peri_kernels {
   int64_t (*conv_prepare_size)(const peri_conv_pool *g);
   int (*conv_prepare)(const peri_conv_pool *g, const void *kernel, void *prepared);
   int (*conv_prepared)(const peri_conv_pool *g, const void *x, const void *prepared, const void *bias, int relu, void *y);
+  /* floating-point operations that a pass over g really executes, its transforms included (2 for a multiplication
+     with addition); behind pooling the gradients', at most: none of them for what ReLU clamped */
+  double (*conv_operations)(const peri_conv_pool *g, peri_pass pass);
 
   /* --- pooling; winner is the place in the window (row * kw + column) as int32 --- */
   void (*max_pool)(const peri_window *g, const void *x, void *y, int32_t *winner);

@@ -103,7 +103,8 @@ static double peri__unary_f64_one(peri_unary f, double x, double p) {
   .conv_backward_input = conv_backward_input_##s, .conv_backward_kernel = conv_backward_kernel_##s,                    \
   .conv_pool = conv_pool_##s, .conv_pool_backward_input = conv_pool_backward_input_##s,                                \
   .conv_pool_backward_kernel = conv_pool_backward_kernel_##s, .conv_prepare_size = conv_prepare_size_##s,              \
-  .conv_prepare = conv_prepare_##s, .conv_prepared = conv_prepared_##s, .max_pool = max_pool_##s,                                \
+  .conv_prepare = conv_prepare_##s, .conv_prepared = conv_prepared_##s, .conv_operations = conv_operations_##s,        \
+  .max_pool = max_pool_##s,                                                                                            \
   .max_pool_backward = max_pool_backward_##s, .average_pool = average_pool_##s,                                        \
   .average_pool_backward = average_pool_backward_##s, .sgd = sgd_##s, .adam = adam_##s, .rmsprop = rmsprop_##s,        \
   .adagrad = adagrad_##s, .sum_squares = sum_squares_##s, .resample = resample_##s, .blur = blur_##s,                  \

@@ -87,6 +87,17 @@ int64_t winograd_shares(const winograd *w);
    WINOGRAD_KERNEL. */
 int winograd_backward_kernel(const winograd *w, const float *x, const float *dy, float *dkernel, float *dbias);
 
+/* The gradient of a convolution's input as a convolution of dy, with the kernel turned round and its channels
+   exchanged (stride 1). */
+static inline peri_window window_turned(const peri_window *g) {
+  peri_window t = *g;
+  t.h = g->oh, t.w = g->ow, t.c = g->oc;
+  t.oh = g->h, t.ow = g->w, t.oc = g->c;
+  t.pad_top = g->dil_h * (g->kh - 1) - g->pad_top;
+  t.pad_left = g->dil_w * (g->kw - 1) - g->pad_left;
+  return t;
+}
+
 /* Weights and run in one. */
 static inline int winograd_once(const winograd *w, const weights *from, int turned, const winograd_output *out,
                                 const float *x) {

@@ -173,14 +173,14 @@ static const bench benches[] = {
     ROW("normal 128 of 28^2", 0, 4.0 * PICTURES * 784, run_normal),
 };
 
-static double time_of(const bench *b, const peri_kernels *k) {
+double check_time(void (*run)(const peri_kernels *k, const void *what), const peri_kernels *k, const void *what) {
   double best = INFINITY;
-  b->run(k);
+  run(k, what);
   for (int round = 0; round < 3; round++) {
     double start = check_now(), elapsed;
     int64_t calls = 0;
     do {
-      b->run(k);
+      run(k, what);
       calls++;
       elapsed = check_now() - start;
     } while (elapsed < 0.02);
@@ -188,6 +188,8 @@ static double time_of(const bench *b, const peri_kernels *k) {
   }
   return best;
 }
+
+static void run_bench(const peri_kernels *k, const void *what) { ((const bench *)what)->run(k); }
 
 static void prepare(void) {
   size_t room = 4U << 20; /* 4 million numbers hold every operand above */
@@ -209,20 +211,21 @@ static void prepare(void) {
 }
 
 /* A row for people, or for programs. */
-static void print_row(const bench *b, double seconds, int json) {
-  double executed = b->executed > 0 ? b->executed : b->flops;
+void check_row(const char *name, double seconds, double flops, double executed, double bytes, int json) {
   if (json) {
-    printf("{\"name\": \"%s\", \"seconds\": %.9f, \"executed\": %.0f, \"flops\": %.0f, \"bytes\": %.0f}\n", b->name,
-           seconds, executed, b->flops, b->bytes);
+    printf("{\"name\": \"%s\", \"seconds\": %.9f, \"executed\": %.0f, \"flops\": %.0f, \"bytes\": %.0f}\n", name,
+           seconds, executed > 0 ? executed : flops, flops, bytes);
+    fflush(stdout);
     return;
   }
-  printf("%-22s %12.1f", b->name, seconds * 1e6);
-  if (b->flops > 0) printf(" %10.1f", b->flops / seconds * 1e-9);
-  else printf(" %10s", "");
-  if (b->executed > 0) printf(" %10.1f", executed / seconds * 1e-9);
-  else printf(" %10s", "");
-  if (b->bytes > 0) printf(" %10.1f", b->bytes / seconds * 1e-9);
+  printf("%-26s %12.1f", name, seconds * 1e6);
+  double counts[] = {flops, executed, bytes};
+  for (int i = 0; i < 3; i++) {
+    if (counts[i] > 0) printf(" %10.1f", counts[i] / seconds * 1e-9);
+    else printf(" %10s", "");
+  }
   printf("\n");
+  fflush(stdout);
 }
 
 int check_bench(const char *isa, int json) {
@@ -237,12 +240,13 @@ int check_bench(const char *isa, int json) {
   if (json) printf("{\"isa\": \"%s\", \"threads\": %d, \"probe\": %.1f}\n", k->isa, threads, rate);
   else {
     printf("%s, %d threads; multiply-add probe on one core: %.1f GFLOP/s\n", k->isa, threads, rate);
-    printf("%-22s %12s %10s %10s %10s\n", "", "microseconds", "GFLOP/s", "executed", "GB/s");
+    printf("%-26s %12s %10s %10s %10s\n", "", "microseconds", "GFLOP/s", "executed", "GB/s");
   }
   for (size_t i = 0; i < sizeof benches / sizeof *benches; i++) {
-    print_row(&benches[i], time_of(&benches[i], k), json);
-    fflush(stdout);
+    const bench *b = &benches[i];
+    check_row(b->name, check_time(run_bench, k, b), b->flops, b->executed, b->bytes, json);
   }
+  check_bench_layers(k, json);
   float *all[] = {x, y, z, w};
   for (int i = 0; i < 4; i++) peri_free(all[i]);
   peri_free(won8);

@@ -81,6 +81,10 @@ void check_winograd(void);
 void check_ready(void);
 void check_optimisers(void);
 int check_bench(const char *isa, int json);
+/* Seconds of a call, and a row of the table (0: unknown, not printed). */
+double check_time(void (*run)(const peri_kernels *k, const void *what), const peri_kernels *k, const void *what);
+void check_row(const char *name, double seconds, double flops, double executed, double bytes, int json);
+void check_bench_layers(const peri_kernels *k, int json);
 
 /* probe.c: seconds of a steady clock; GFLOP/s of independent multiply-adds, `threads` at once, the best of 20. */
 double check_now(void);
