@@ -33,6 +33,8 @@ local function options()
   parser:option("--units", "Units of the dense layer.", "128", script.count)
   parser:option("--dropout", "Part of the dense layer's units to drop while training.", "0", script.fraction)
   parser:option("--activation", "Activation of the hidden layers.", "relu")
+  parser:option("--augment", "Change the images at random while learning: light turns, scales, slants and shifts them, "
+    .. "full distorts them elastically too."):default "none":choices { "none", "light", "full" }
   parser:option("--validation", "Part of the training data to hold back for validation.", "0.1", script.fraction)
   parser:option("--patience", "Stop after so many epochs without a better validation loss; 0 does not.", "0",
     script.integer)
@@ -51,6 +53,12 @@ local function options()
     .. "standard error.")
   parser:flag("--quiet", "No progress.")
   return script.parse(parser, arg)
+end
+
+local function augmentation(data, kind)
+  if kind == "none" then return nil end
+  return data.augment { rotation = 10, scale = { 0.9, 1.1 }, shear = 5, shift = 1.5,
+    elastic = kind == "full" and { alpha = 20, sigma = 4 } or nil }
 end
 
 local function digit_net(nn, o)
@@ -143,7 +151,9 @@ local function main()
   say("%d images to learn from, %d to validate, %d to test; %d parameters; %d threads, %s, %s", #train,
     validation and #validation or 0, #test, parameter_count(net), threads, peri.isa(), arithmetic)
 
-  local history = fit(net, train, validation, o, peri)
+  local augment = augmentation(peri.data, o.augment)
+  if augment then say("%s", tostring(augment)) end
+  local history = fit(net, augment and train:augment(augment) or train, validation, o, peri)
   script.make_folder(o.model)
   net:save(o.model)
   say("model: %s", o.model)
