@@ -302,15 +302,31 @@ static int channel_normalise_backward(const peri_norm *p, const void *x, const v
 /* v takes the place of best: it is larger, or the first NaN. */
 ALWAYS vm beats(vf v, vf best) { return vm_or(vm_gt(v, best), vm_and(vm_nan(v), vm_not(vm_nan(best)))); }
 
-typedef uint8_t bytes __attribute__((vector_size(PERI_LANES)));
+/* Places in a window as bytes: stored from a vector, and which of them are `place`. */
 ALWAYS void winner_put(uint8_t *p, vi won, int64_t count) {
+#if PERI_ISA_avx512
+  _mm_mask_storeu_epi8(p, (__mmask16)((1U << count) - 1U), _mm512_cvtepi32_epi8((__m512i)won));
+#else
+  typedef uint8_t bytes __attribute__((vector_size(PERI_LANES)));
   bytes b = __builtin_convertvector(won, bytes);
   memcpy(p, &b, (size_t)count);
+#endif
 }
-ALWAYS vi winner_get(const uint8_t *p, int64_t count) {
+ALWAYS vm winner_is(const uint8_t *p, int64_t place, int64_t count) {
+#if PERI_ISA_avx512
+  __m128i b = count == PERI_LANES ? _mm_loadu_si128((const void *)p)
+                                  : _mm_maskz_loadu_epi8((__mmask16)((1U << count) - 1U), p);
+  return _mm_cmpeq_epi8_mask(b, _mm_set1_epi8((char)place));
+#elif PERI_ISA_avx2
+  int64_t b = 0;
+  memcpy(&b, p, (size_t)count);
+  return vm_same((vi)_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(b)), vi_set1((int32_t)place));
+#else
+  typedef uint8_t bytes __attribute__((vector_size(PERI_LANES)));
   bytes b = {0};
   memcpy(&b, p, (size_t)count);
-  return __builtin_convertvector(b, vi);
+  return vm_same(__builtin_convertvector(b, vi), vi_set1((int32_t)place));
+#endif
 }
 
 /* Rows from..to of pooled cells, row = (image, py). */
@@ -372,12 +388,11 @@ ALWAYS void pool_back_strip(const job *j, int64_t from, int64_t to, int64_t at, 
     int64_t cells = ((row / p->h * ph + py) * pw) * p->c + at;
     for (int64_t column = 0; column < p->w; column++) {
       int64_t i = (row * p->w + column) * p->c + at, cell = cells + px * p->c;
-      vi place = vi_set1((int32_t)(ky * p->pool_w + kx));
       int inside = py < ph && px < pw;
       EACH_VECTOR {
         vf g = vf_set1(0);
         if (inside) {
-          vm here = vm_same(winner_get(j->won + cell + v * PERI_LANES, count), place);
+          vm here = winner_is(j->won + cell + v * PERI_LANES, ky * p->pool_w + kx, count);
           g = vf_select(here, vf_get(j->dy + cell + v * PERI_LANES, count), g);
         }
         vf x = vf_get(j->x + i + v * PERI_LANES, count);
