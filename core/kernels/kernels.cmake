@@ -4,7 +4,7 @@
 # which writes its entries over the reference's. Everything else in it is static, or named by
 # PERI_ISA_NAME, so that no code of one set is ever run for another. The sources of bfloat16 are compiled
 # once for each unit that multiplies it, and fill that unit's table.
-set(isa_sources elementwise reduce rows norm batch_norm pool optimiser matmul conv conv_kernel conv_pool conv_pool_input
+set(isa_sources elementwise reduce rows norm batch_norm dropout pool optimiser matmul conv conv_kernel conv_pool conv_pool_input
                 conv_pool_kernel conv_prepared conv_operations resample)
 set(isa_parts winograd winograd_kernel winograd_plan conv_cells) # the same without entries of their own
 set(bf16_sources matmul_bf16 conv_bf16 conv_pool_bf16 conv_kernel_bf16)

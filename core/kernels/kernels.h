@@ -128,6 +128,9 @@ typedef struct peri_kernels {
   void (*compare)(peri_compare f, int64_t n, const void *a, int64_t sa, const void *b, int64_t sb, uint8_t *y);
   void (*axpy)(int64_t n, double alpha, const void *x, void *y); /* y += alpha x */
   void (*fill)(int64_t n, void *y, double value);
+  /* y = x times 0 with probability `rate` (below 1), else 1 / (1 - rate), by the numbers that peri_rng_uniform_f32
+     (_f64) draws in [0, 1) from block `position` of the stream `key` */
+  void (*dropout)(uint64_t key, uint64_t position, double rate, int64_t n, const void *x, void *y);
 
   /* --- reductions over the middle of outer x n x inner; y is outer x inner --- */
   void (*reduce)(peri_reduce f, int64_t outer, int64_t n, int64_t inner, const void *x, void *y);

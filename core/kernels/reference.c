@@ -92,7 +92,7 @@ static double peri__unary_f64_one(peri_unary f, double x, double p) {
   .fill = fill_##s, .reduce = reduce_##s, .argreduce = argreduce_##s, .cumsum = cumsum_##s, .matmul = matmul_##s
 
 #define FLOAT_ENTRIES(s)                                                                                               \
-  .unary_backward = unary_backward_##s, .binary_backward = binary_backward_##s, .softmax = softmax_##s,                \
+  .dropout = dropout_##s, .unary_backward = unary_backward_##s, .binary_backward = binary_backward_##s, .softmax = softmax_##s,                \
   .softmax_backward = softmax_backward_##s, .log_softmax = log_softmax_##s,                                            \
   .log_softmax_backward = log_softmax_backward_##s, .cross_entropy = cross_entropy_##s,                                \
   .cross_entropy_backward = cross_entropy_backward_##s, .channel_moments = channel_moments_##s,                        \

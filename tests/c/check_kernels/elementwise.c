@@ -245,7 +245,32 @@ static void check_axpy_and_fill(int64_t n) {
   check_case_run(&c);
 }
 
+/* --- dropout: size 0 n, 1 key, 2 position; the rate in options --- */
+static void run_dropout(const peri_kernels *k, check_case *c) {
+  k->dropout((uint64_t)c->size[1], (uint64_t)c->size[2], *(const double *)c->options, c->size[0], c->in[0].data,
+             c->out[0].data);
+}
+
+static void dropouts(void) {
+  static const double rates[] = {0, 0.3, 0.5, 1 - 0x1p-25};
+  static const int64_t counts[] = {1, 3, 16, 63, 64, 65, 1000, 50000};
+  for (int i = 0; i < 32; i++) {
+    check_case c;
+    check_begin(&c, "dropout", run_dropout);
+    c.options = &rates[i & 3];
+    c.size[0] = counts[i >> 2];
+    c.size[1] = check_integer(0, INT64_MAX - 1);
+    c.size[2] = i & 1 ? check_integer(0, INT64_MAX - 1) : UINT32_MAX - 5; /* the counter's carry */
+    snprintf(c.shape, sizeof c.shape, "%lld numbers, rate %g", (long long)c.size[0], rates[i & 3]);
+    check_in(&c, c.size[0], -1, 1, 0);
+    check_out(&c, CHECK_REAL, c.size[0]);
+    c.rel = 3e-7, c.abs = 0;
+    check_case_run(&c);
+  }
+}
+
 void check_elementwise(void) {
+  if (CHECK_OWN(dropout)) dropouts();
   if (CHECK_OWN(unary) || CHECK_OWN(unary_backward))
     for (int f = 0; f < PERI_UNARIES; f++) check_unary(f);
   if (CHECK_OWN(unary) && check_type == PERI_F32) check_ulp();
