@@ -12,4 +12,8 @@ int peri_interrupted(void); /* 1 while the flag is up */
 /* PERI_OK, or PERI_EINTERRUPT with a message while the flag is up. */
 int peri_interrupt_poll(void);
 
+/* While held, polls find nothing and the flag stays up: for work that must not stop half-way (weights being
+   changed). Returns the old state. */
+int peri_interrupt_hold(int held);
+
 #endif

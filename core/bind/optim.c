@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/interrupt.h"
 #include "bind/bind.h"
 #include "grad/profile.h"
 #include "optim/optimiser.h"
@@ -117,6 +118,31 @@ static int l_step(lua_State *L) {
   return 1;
 }
 
+/* minimize_c(loss, rate) -> the number of tensors stepped: backward and step as one, or one after the other where the
+   options do not allow it. From the first change of a weight on an interruption waits for the last. */
+static int l_minimize(lua_State *L) {
+  peri_optimiser *o = check_optimiser(L, 1);
+  peri_tensor *loss = peri_lua_tensor(L, 2);
+  double rate = luaL_checknumber(L, 3);
+  bool able = peri_optimiser_stream_able(o);
+  int held = peri_interrupt_hold(able), status = able ? peri_optimiser_stream_begin(o, rate) : PERI_OK;
+  for (int64_t i = 0; able && status >= 0 && i < peri_optimiser_count(o); i++) {
+    peri_sink sink = {peri_optimiser_stream_take, peri_optimiser_stream_end, peri_optimiser_stream_part(o, i)};
+    peri_tensor_set_sink(peri_optimiser_weight(o, i), &sink);
+  }
+  if (status >= 0) status = peri_backward(loss, NULL, false);
+  for (int64_t i = 0; i < peri_optimiser_count(o); i++) peri_tensor_set_sink(peri_optimiser_weight(o, i), NULL);
+  if (status >= 0) {
+    peri_watch watch = peri_watch_start();
+    status = peri_optimiser_step(o, rate, peri_tensor_grad);
+    peri_watch_stop(&watch, "optimizer:step", 0, 0, NULL);
+    if (status < 0) peri_fail_prefix(status, "optimizer:minimize: ");
+  }
+  peri_interrupt_hold(held);
+  lua_pushinteger(L, peri_lua_check(L, status));
+  return 1;
+}
+
 /* zero_grad(): clears every gradient. */
 static int l_zero_grad(lua_State *L) {
   peri_optimiser *o = check_optimiser(L, 1);
@@ -225,7 +251,8 @@ static int l_len(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {{"attached", l_attached}, {"known", l_known},      {"add", l_add},
-                                   {"step_c", l_step},       {"zero_grad", l_zero_grad}, {"swap_ema", l_swap},
+                                   {"step_c", l_step},       {"minimize_c", l_minimize},
+                                      {"zero_grad", l_zero_grad}, {"swap_ema", l_swap},
                                    {"swapped", l_swapped},   {"weights", l_weights},  {"state_c", l_state},
                                    {"restore_c", l_restore}, {"free", l_free},        {NULL, NULL}};
 static const luaL_Reg metamethods[] = {{"__gc", l_free}, {"__close", l_free}, {"__len", l_len}, {NULL, NULL}};

@@ -120,6 +120,10 @@ bool peri_wants_item(const peri_call *c, int k, int i);
 /* Inside backward of an op with a `tensors` argument at slot k: hands over the gradient of item i. */
 int peri_give_item(peri_call *c, int k, int i, peri_tensor *grad);
 
+/* Inside backward, for an op that can make the gradient of tensor argument k part by part, and does not read the
+   argument's elements after that: the sink that waits for it, which must then get all of it, or NULL. */
+const peri_sink *peri_sink_begin(peri_call *c, int k);
+
 /* All ops, in the order of ops.def; and by name, NULL when there is none (ops/ops.c). */
 extern const peri_op *const peri_ops[];
 extern const int peri_op_count;

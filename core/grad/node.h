@@ -26,6 +26,13 @@ int peri__node_new(peri_node **out, const peri_call *call, const peri_signature 
 void peri__node_release(peri_node *node);
 void peri__node_forget(peri_node *node); /* lets go of all that backward would read */
 
+/* sink.c: a leaf below an edge of the present walk waits for one gradient more; does it wait for any; and may its
+   elements change now that `node` has run? */
+extern uint64_t peri__walk_number;
+void peri__sink_count(peri_meta *leaf);
+bool peri__sink_waits(const peri_meta *leaf);
+bool peri__sink_may_change(const peri_meta *leaf, const peri_node *node);
+
 /* The index of the first input that belongs to argument k. */
 int peri__node_first(const peri_node *node, const peri_signature *s, int k);
 

@@ -126,7 +126,7 @@ typedef struct walk {
   peri_tensor **out;
 } walk;
 
-static uint64_t walk_number;
+uint64_t peri__walk_number;
 
 static int walk_add(walk *w, peri_node *node) {
   if (w->count == w->room) {
@@ -138,7 +138,7 @@ static int walk_add(walk *w, peri_node *node) {
     w->nodes = more;
     w->room = room;
   }
-  node->mark = walk_number;
+  node->mark = peri__walk_number;
   node->pending = 0;
   node->references++;
   w->nodes[w->count++] = node;
@@ -147,7 +147,7 @@ static int walk_add(walk *w, peri_node *node) {
 
 /* Finds every node below the root and counts how many gradients each will be handed. */
 static int walk_collect(walk *w, peri_node *root) {
-  walk_number++;
+  peri__walk_number++;
   PERI_TRY(walk_add(w, root));
   for (int64_t i = 0; i < w->count; i++) {
     peri_node *node = w->nodes[i];
@@ -157,8 +157,9 @@ static int walk_collect(walk *w, peri_node *root) {
     }
     for (int k = 0; k < node->inputs; k++) {
       peri_node *below = node->edge[k] ? node->edge[k]->node : NULL;
+      if (node->edge[k] && !below && !w->out) peri__sink_count(node->edge[k]);
       if (!below) continue;
-      if (below->mark != walk_number) PERI_TRY(walk_add(w, below));
+      if (below->mark != peri__walk_number) PERI_TRY(walk_add(w, below));
       below->pending++;
     }
   }
@@ -219,6 +220,22 @@ static int deliver_leaf(walk *w, peri_meta *leaf, peri_tensor *grad) {
   return status;
 }
 
+/* A gradient, or NULL for none, of a leaf with a sink. One that the op has handed over itself is waited for no more. */
+static int deliver_sink(const peri_node *node, peri_meta *leaf, peri_tensor *grad) {
+  if (leaf->uses == 0) {
+    peri_tensor_release(grad);
+    return PERI_OK;
+  }
+  if (grad) PERI_TRY(accumulate_leaf(leaf, grad));
+  if (--leaf->uses > 0 || !leaf->grad) return PERI_OK;
+  if (!peri_tensor_contiguous(leaf->grad) || !peri__sink_may_change(leaf, node)) return PERI_OK;
+  PERI_TRY(leaf->sink.take(leaf->sink.owner, 0, peri_tensor_count(leaf->grad), peri_tensor_data(leaf->grad)));
+  leaf->sink.end(leaf->sink.owner);
+  peri_tensor_release(leaf->grad);
+  leaf->grad = NULL;
+  return PERI_OK;
+}
+
 static int deliver(walk *w, peri_node *node) {
   for (int k = 0; k < node->inputs; k++) {
     peri_meta *edge = node->edge[k];
@@ -226,6 +243,8 @@ static int deliver(walk *w, peri_node *node) {
     node->grad_in[k] = NULL;
     if (!edge) {
       peri_tensor_release(grad);
+    } else if (!edge->node && peri__sink_waits(edge)) {
+      PERI_TRY(deliver_sink(node, edge, grad));
     } else if (!edge->node) {
       if (grad) PERI_TRY(deliver_leaf(w, edge, grad));
     } else {

@@ -17,12 +17,25 @@ struct peri_call;
 
 typedef struct peri_node peri_node;
 
+/* Someone who changes a leaf with its gradient at once, while peri_backward still runs (an optimiser): the gradient
+   then goes there and not into the leaf's grad. `take` is called for parts of it, elements first to first + count - 1
+   of the dense gradient, each once and from any thread, disjoint parts at the same time; `end` after the last part. */
+typedef struct peri_sink {
+  int (*take)(void *owner, int64_t first, int64_t count, const void *gradient);
+  void (*end)(void *owner);
+  void *owner;
+} peri_sink;
+
 typedef struct peri_meta {
   int64_t references;
   bool requires_grad;
   peri_node *node;     /* what made the tensor; NULL in a leaf; owned */
   int output;          /* which output of the node it is */
   peri_tensor *grad;   /* a leaf's accumulated gradient, or NULL; owned */
+  peri_sink sink;      /* of a leaf; take is NULL when there is none */
+  const peri_storage *sunk; /* the storage that the sink changes */
+  uint64_t mark;       /* the walk that counted `uses`, */
+  int64_t uses;        /* the gradients that a leaf with a sink still waits for */
 } peri_meta;
 
 peri_meta *peri_meta_retain(peri_meta *meta);
@@ -36,6 +49,11 @@ bool peri_tensor_is_leaf(const peri_tensor *t);
 peri_tensor *peri_tensor_grad(const peri_tensor *t);            /* borrowed, or NULL */
 int peri_tensor_set_grad(peri_tensor *t, peri_tensor *grad);    /* NULL clears; shape and type must match */
 int peri_tensor_detach(peri_tensor **out, const peri_tensor *t); /* an alias outside the graph */
+
+/* Gives a leaf a sink, or takes it away with NULL; a tensor outside any graph is left alone. A gradient goes there only
+   when it is complete and nothing else reads the leaf's elements any more: not a node that has not run yet, not a
+   view; otherwise it is accumulated into grad as ever. peri_gradients knows no sinks. */
+void peri_tensor_set_sink(peri_tensor *leaf, const peri_sink *sink);
 
 /* The op that made `t` and its first input as the graph saw it (a new reference carrying its place in
    the graph), or false: how a loss finds the logits under a softmax. */

@@ -164,6 +164,9 @@ const peri_fusion peri_fusions[] = {
     {.name = "cross_entropy",
      .doc = "a softmax at the end of a net and the cross-entropy that takes its result: one stable op on the logits, "
             "paired by the losses"},
+    {.name = "optimizer",
+     .doc = "weight gradient + optimiser step: in fit, a weight's gradient is used up by the optimiser as soon as it is "
+            "made, Dense's block by block and never stored, unless clipping, averages or a callback want it whole"},
 };
 const int peri_fusion_count = (int)(sizeof peri_fusions / sizeof peri_fusions[0]);
 

@@ -1,8 +1,12 @@
 /* dense.c - y = x kernel + bias, optionally clamped at 0, in one pass over the result.
 
    x (..., in), kernel (in, out), bias (out). dx = dz kernel^T, dkernel = x^T dz, dbias = sum of dz's rows. */
+#include <stdatomic.h>
 #include <string.h>
 
+#include "base/interrupt.h"
+#include "base/memory.h"
+#include "base/threads.h"
 #include "ops/window.h"
 
 enum { X, KERNEL, BIAS, RELU };
@@ -53,6 +57,62 @@ static int forward(peri_call *c) {
   return status;
 }
 
+/* --- the kernel's gradient, a strip of rows at a time: a strip is small enough to stay in the cache while an optimiser
+   takes it. A kernel with few rows is multiplied as a whole, in pieces of matmul's own making. --- */
+
+enum { STRIP = 48, LEAST_STRIPS = 4 };
+
+typedef struct strips {
+  const peri_kernels *k;
+  peri_matmul p; /* of the whole gradient */
+  const char *x, *dz;
+  char *to;              /* the gradient, or NULL: each strip goes to the sink */
+  const peri_sink *sink;
+  size_t size;           /* of an element */
+  atomic_int status;
+} strips;
+
+static void strip_piece(void *context, int64_t piece) {
+  strips *s = context;
+  int64_t first = piece * STRIP;
+  peri_matmul p = s->p;
+  p.m = p.m - first < STRIP ? p.m - first : STRIP;
+  if (atomic_load(&s->status) < 0) return;
+  size_t place = (size_t)(first * p.n) * s->size;
+  void *block = s->to ? s->to + place : peri_alloc((size_t)(p.m * p.n) * s->size);
+  int status = block ? s->k->matmul(&p, s->x + (size_t)first * s->size, s->dz, block) : PERI_ENOMEM;
+  if (status >= 0 && !s->to) status = s->sink->take(s->sink->owner, first * p.n, p.m * p.n, block);
+  if (!s->to) peri_free(block);
+  if (status < 0) atomic_store(&s->status, status);
+}
+
+/* A piece's message stays with its thread, so a failure is told again here. */
+static int run_strips(strips *s) {
+  peri_parallel((s->p.m + STRIP - 1) / STRIP, strip_piece, s);
+  int status = atomic_load(&s->status);
+  if (status >= 0) return PERI_OK;
+  if (status == PERI_EINTERRUPT) PERI_TRY(peri_interrupt_poll());
+  return peri_fail(status, "dense: out of memory in the kernel's gradient");
+}
+
+static int kernel_gradient(peri_call *c, const peri_tensor *x, const peri_tensor *dz, int64_t rows, peri_tensor **grad) {
+  const peri_tensor *kernel = c->arg[KERNEL].tensor;
+  int64_t in = kernel->shape[0], out = kernel->shape[1];
+  strips s = {.k = peri_kernels_of(dz->dtype), .x = peri_tensor_data(x), .dz = peri_tensor_data(dz),
+              .size = peri_dtype_size(dz->dtype),
+              .p = {.m = in, .n = out, .k = rows, .a_row = 1, .a_col = in, .b_row = out, .b_col = 1, .c_row = out}};
+  bool whole = in < STRIP * LEAST_STRIPS || strcmp(peri_precision(), "float32") != 0;
+  s.sink = whole ? NULL : peri_sink_begin(c, KERNEL);
+  if (s.sink) {
+    PERI_TRY(run_strips(&s));
+    s.sink->end(s.sink->owner);
+    return PERI_OK;
+  }
+  PERI_TRY(peri_tensor_new(grad, dz->dtype, 2, kernel->shape));
+  s.to = peri_tensor_data(*grad);
+  return whole ? s.k->matmul(&s.p, s.x, s.dz, s.to) : run_strips(&s);
+}
+
 static int backward(peri_call *c, peri_tensor *const *grad_out, peri_tensor **grad_in) {
   const peri_tensor *kernel = c->arg[KERNEL].tensor;
   peri_tensor *dz = NULL, *x = NULL;
@@ -67,15 +127,11 @@ static int backward(peri_call *c, peri_tensor *const *grad_out, peri_tensor **gr
     status = peri_tensor_new(&grad_in[X], dz->dtype, x->ndim, x->shape);
     if (status >= 0) status = k->matmul(&p, peri_tensor_data(dz), peri_tensor_data(kernel), peri_tensor_data(grad_in[X]));
   }
-  if (status >= 0 && peri_wants(c, KERNEL)) {
-    peri_matmul p = {.m = in, .n = out, .k = rows, .a_row = 1, .a_col = in, .b_row = out, .b_col = 1, .c_row = out};
-    status = peri_tensor_new(&grad_in[KERNEL], dz->dtype, 2, kernel->shape);
-    if (status >= 0) status = k->matmul(&p, peri_tensor_data(x), peri_tensor_data(dz), peri_tensor_data(grad_in[KERNEL]));
-  }
   if (status >= 0 && peri_wants(c, BIAS)) {
     status = peri_tensor_new(&grad_in[BIAS], dz->dtype, 1, &out);
     if (status >= 0) k->reduce(PERI_SUM, 1, rows, out, peri_tensor_data(dz), peri_tensor_data(grad_in[BIAS]));
   }
+  if (status >= 0 && peri_wants(c, KERNEL)) status = kernel_gradient(c, x, dz, rows, &grad_in[KERNEL]);
   peri_tensor_release(dz);
   peri_tensor_release(x);
   return status;

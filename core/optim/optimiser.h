@@ -49,6 +49,16 @@ peri_tensor *peri_optimiser_weight(const peri_optimiser *o, int64_t i); /* borro
    number of weights stepped. PERI_ESTATE while the averages are swapped in, or without any gradient. */
 int peri_optimiser_step(peri_optimiser *o, double rate, peri_tensor *(*gradient)(const peri_tensor *weight));
 
+/* A step that begins while gradients are still being made: each weight is changed as soon as its gradient is there,
+   part by part, and the step over the others follows with peri_optimiser_step, which counts all. Elementwise rules
+   only: `able` is false with clipping or averages. Begin does all that can fail; when the making of gradients fails
+   later, the weights whose gradient had come are a step ahead, with their own counts and slots. */
+bool peri_optimiser_stream_able(const peri_optimiser *o);
+int peri_optimiser_stream_begin(peri_optimiser *o, double rate);
+void *peri_optimiser_stream_part(peri_optimiser *o, int64_t i); /* weight i, until weights are added */
+int peri_optimiser_stream_take(void *part, int64_t first, int64_t count, const void *gradient); /* any thread */
+void peri_optimiser_stream_end(void *part);
+
 /* Exchanges the elements of the weights and of their averages. */
 int peri_optimiser_swap(peri_optimiser *o);
 bool peri_optimiser_swapped(const peri_optimiser *o);

@@ -11,7 +11,7 @@
 
 /* --- before: all that can fail --- */
 
-static int make_slots(const peri_optimiser *o, peri__trained *t) {
+int peri__make_slots(const peri_optimiser *o, peri__trained *t) {
   for (int k = 0; k < PERI_OPTIMISER_SLOTS; k++) {
     if (!peri_optimiser_slot_name(o, k)) continue;
     if (!t->slot[k]) {
@@ -42,7 +42,7 @@ static int prepare(peri_optimiser *o, peri__trained *t, peri_tensor *gradient) {
                      peri_tensor_text(gradient));
   }
   PERI_TRY(peri_tensor_contiguous_of(&t->gradient, gradient));
-  PERI_TRY(make_slots(o, t));
+  PERI_TRY(peri__make_slots(o, t));
   return make_scratch(o, gradient);
 }
 
@@ -83,31 +83,43 @@ static const void *clipped(const peri_optimiser *o, const peri_tensor *gradient,
 
 /* --- the step --- */
 
-static void *data_of(const peri_tensor *t) { return t ? peri_tensor_data(t) : NULL; }
+static void *data_at(const peri_tensor *t, int64_t first) {
+  return t ? (char *)peri_tensor_data(t) + (size_t)first * peri_dtype_size(t->dtype) : NULL;
+}
 
-static void run_rule(const peri_optimiser *o, const peri__trained *t, const peri_step *s, const void *g) {
+void peri__run_rule(const peri_optimiser *o, const peri__trained *t, const peri_step *s, int64_t first, int64_t count,
+                    const void *g) {
   const peri_kernels *k = peri_kernels_of(t->weight->dtype);
-  int64_t n = peri_tensor_count(t->weight);
-  void *w = peri_tensor_data(t->weight), *a = data_of(t->slot[0]), *b = data_of(t->slot[1]), *c = data_of(t->slot[2]);
+  void *w = data_at(t->weight, first), *a = data_at(t->slot[0], first), *b = data_at(t->slot[1], first);
+  void *c = data_at(t->slot[2], first);
   switch (o->options.rule) {
-  case PERI_RULE_SGD: k->sgd(s, n, w, g, a); break;
-  case PERI_RULE_ADAM: k->adam(s, n, w, g, a, b, c); break;
-  case PERI_RULE_RMSPROP: k->rmsprop(s, n, w, g, a, b, c); break;
-  default: k->adagrad(s, n, w, g, a); break;
+  case PERI_RULE_SGD: k->sgd(s, count, w, g, a); break;
+  case PERI_RULE_ADAM: k->adam(s, count, w, g, a, b, c); break;
+  case PERI_RULE_RMSPROP: k->rmsprop(s, count, w, g, a, b, c); break;
+  default: k->adagrad(s, count, w, g, a); break;
   }
 }
 
-static void update(const peri_optimiser *o, peri__trained *t, peri_step s) {
+peri_step peri__step_of(const peri_optimiser *o, double rate, int64_t steps) {
+  const peri_optimiser_options *p = &o->options;
+  peri_step s = {.rate = rate, .decay = p->weight_decay, .decoupled = p->decoupled_decay, .scale = 1,
+                 .momentum = p->momentum, .beta1 = p->beta1, .beta2 = p->beta2, .epsilon = p->epsilon,
+                 .nesterov = p->nesterov, .centered = p->centered};
+  if (p->rule == PERI_RULE_ADAM) {
+    s.correction1 = 1 - pow(p->beta1, (double)steps);
+    s.correction2 = 1 - pow(p->beta2, (double)steps);
+  }
+  return s;
+}
+
+static void update(const peri_optimiser *o, peri__trained *t, double rate, double scale) {
   const peri_optimiser_options *p = &o->options;
   const void *g = peri_tensor_data(t->gradient);
-  t->steps++;
-  if (p->rule == PERI_RULE_ADAM) {
-    s.correction1 = 1 - pow(p->beta1, (double)t->steps);
-    s.correction2 = 1 - pow(p->beta2, (double)t->steps);
-  }
+  peri_step s = peri__step_of(o, rate, ++t->steps);
+  s.scale = scale;
   if (p->clip_norm > 0) s.scale = factor(p->clip_norm, sum_squares(t->gradient));
   if (p->clip_value > 0) g = clipped(o, t->gradient, p->clip_value);
-  run_rule(o, t, &s, g);
+  peri__run_rule(o, t, &s, 0, peri_tensor_count(t->weight), g);
   peri_tensor_touch(t->weight);
 }
 
@@ -127,12 +139,16 @@ static void average(const peri_optimiser *o, const peri__trained *t) {
   k->axpy(n, 1 - keep, w, to);
 }
 
+int peri__refuse_swapped(const peri_optimiser *o) {
+  if (!o->swapped) return PERI_OK;
+  return peri_fail(PERI_ESTATE, "the net holds its averaged weights: swap_ema() brings the trained ones back");
+}
+
 int peri_optimiser_step(peri_optimiser *o, double rate, peri_tensor *(*gradient)(const peri_tensor *weight)) {
   const peri_optimiser_options *p = &o->options;
-  int status = PERI_OK, stepped = 0;
-  if (o->swapped) {
-    return peri_fail(PERI_ESTATE, "the net holds its averaged weights: swap_ema() brings the trained ones back");
-  }
+  int status = PERI_OK, stepped = o->streamed;
+  o->streamed = 0;
+  PERI_TRY(peri__refuse_swapped(o));
   for (int64_t i = 0; i < o->count; i++) {
     peri_tensor *g = gradient(o->trained[i].weight);
     if (g) PERI_TRY_GOTO(done, prepare(o, &o->trained[i], g));
@@ -142,11 +158,9 @@ int peri_optimiser_step(peri_optimiser *o, double rate, peri_tensor *(*gradient)
     return peri_fail(PERI_ESTATE, "none of its %lld tensors has a gradient: call loss:backward() first",
                      (long long)o->count);
   }
-  peri_step s = {.rate = rate, .decay = p->weight_decay, .decoupled = p->decoupled_decay, .scale = global_factor(o),
-                 .momentum = p->momentum, .beta1 = p->beta1, .beta2 = p->beta2, .epsilon = p->epsilon,
-                 .nesterov = p->nesterov, .centered = p->centered};
+  double scale = global_factor(o);
   for (int64_t i = 0; i < o->count; i++) {
-    if (o->trained[i].gradient) update(o, &o->trained[i], s);
+    if (o->trained[i].gradient) update(o, &o->trained[i], rate, scale);
     if (p->averages && o->trained[i].steps > 0) average(o, &o->trained[i]);
   }
   status = stepped;

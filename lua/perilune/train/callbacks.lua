@@ -8,7 +8,8 @@
 --     state(), restore(state)              what a training checkpoint keeps of it (plain data)
 --
 -- called with the callback itself first, as methods are. A plain function stands for on_epoch_end (without
--- a self). `logs` are the figures so far; `run` is the run: run.net, run.optimizer, run.history, run.epochs,
+-- a self). A callback that says gradients = false does not look at tensor.grad, and lets fit use gradients up as they
+-- are made. `logs` are the figures so far; `run` is the run: run.net, run.optimizer, run.history, run.epochs,
 -- run.epoch, run.step, run:note(text). A callback that returns true or "stop" ends training.
 -- @module perilune.train.callbacks
 local args = require "perilune.args"
@@ -19,7 +20,7 @@ local weights = require "perilune.train.weights"
 local callbacks = {}
 
 local function class(name)
-  local C = { name = name, __name = "perilune.Callback" }
+  local C = { name = name, __name = "perilune.Callback", gradients = false }
   C.__index = C
   C.__tostring = function(self) return "callback " .. self.name end
   return C
@@ -226,6 +227,7 @@ function callbacks.lambda(given)
   local spec = {}
   for i, point in ipairs(points) do spec[i] = { point, "callable" } end
   local Lambda = class "lambda"
+  Lambda.gradients = nil -- who knows what the functions look at
   for point, f in pairs(args.named("callbacks.lambda", given, spec)) do
     Lambda[point] = function(_, ...) return f(...) end
   end
@@ -273,6 +275,14 @@ function callbacks.list(given)
     list[i] = { callback = callback, name = ("callback %d (%s)"):format(i, tostring(callback.name or "yours")) }
   end
   return setmetatable(list, List)
+end
+
+--- May any of them look at gradients?
+function List:want_gradients()
+  for _, entry in ipairs(self) do
+    if entry.callback.gradients ~= false then return true end
+  end
+  return false
 end
 
 --- Calls one point of every callback.

@@ -49,6 +49,12 @@ end
 function Optimizer:step() self.object:step() end
 function Optimizer:zero_grad() self.object:zero_grad() end
 
+--- Can backward and step be one?
+function Optimizer:fuses() return has(self.object, "minimize") end
+
+--- Backward and step as one.
+function Optimizer:minimize(loss) self.object:minimize(loss) end
+
 --- The learning rate of the last step.
 function Optimizer:rate() return self.object.lr end
 

@@ -2,7 +2,8 @@
 --
 -- A run knows `epoch` (from 1), `batch` (batches of this epoch already learned) and `step` (batches of the
 -- whole run already learned). A batch counts once its step is made; whatever interrupts the run leaves
--- position, weights and optimiser at the end of a batch.
+-- position, weights and optimiser at the end of a batch. (Where backward and step are one, memory that runs out
+-- between the first weight and the last leaves some a step ahead; an interruption waits.)
 -- @module perilune.train.run
 local core = require "perilune.core"
 local callbacks = require "perilune.train.callbacks"
@@ -17,6 +18,10 @@ Run.__index = Run
 Run.__name = "perilune.Run"
 
 local TRAINING = { training = true }
+
+-- Backward and step become one when a step takes less than this, in seconds: Ctrl-C has to wait for it. The bits
+-- are the same either way, so that they do not depend on the clock.
+local BRIEF = 0.08
 
 --- A run.
 -- @param given net, optimizer, data (a feed), validation (a feed or nil), size (of a batch), epochs,
@@ -41,6 +46,17 @@ function Run:note(text) self.display:note(text) end
 --- Seconds spent on this epoch so far, those before a resumption included.
 function Run:elapsed() return self.before + (self.started and core.monotonic() - self.started or 0) end
 
+-- Changes the weights. The first time by backward and step, which tells how long they take.
+function Run:descend(loss)
+  if self.brief then return self.optimizer:minimize(loss) end
+  local started = core.monotonic()
+  loss:backward()
+  self.optimizer:step()
+  if self.brief == nil then
+    self.brief = self.optimizer:fuses() and not self.callbacks:want_gradients() and core.monotonic() - started < BRIEF
+  end
+end
+
 --- One step on one batch: the one place where a net learns.
 -- @return the loss, a number, before the step
 function Run:learn(x, y, weights)
@@ -48,8 +64,7 @@ function Run:learn(x, y, weights)
   local prediction <close> = self.net(x, TRAINING)
   local loss <close> = self.loss(prediction, y, weights)
   self.optimizer:zero_grad()
-  loss:backward()
-  self.optimizer:step()
+  self:descend(loss)
   local value, seen <close> = loss:item(), prediction:detach()
   self.loss_mean:add(value, x.shape[1])
   for _, metric in ipairs(self.metrics) do evaluation.update(metric, seen, y) end
