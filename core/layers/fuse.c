@@ -166,7 +166,8 @@ const peri_fusion peri_fusions[] = {
             "paired by the losses"},
     {.name = "optimizer",
      .doc = "weight gradient + optimiser step: in fit, a weight's gradient is used up by the optimiser as soon as it is "
-            "made, Dense's block by block and never stored, unless clipping, averages or a callback want it whole"},
+            "made, that of a Dense of up to 128 units block by block and never stored, unless clipping, averages or a "
+            "callback want gradients whole"},
 };
 const int peri_fusion_count = (int)(sizeof peri_fusions / sizeof peri_fusions[0]);
 
