@@ -195,7 +195,7 @@ static int settle_conv(peri__step *s, const peri_layer *l, const run *r) {
   g->pw = g->conv.ow / g->pool_w;
   double each = (double)g->conv.kh * (double)g->conv.kw * (double)(g->conv.c / g->conv.groups) * (double)g->conv.oc;
   s->multiplications = each * (double)(g->conv.oh * g->conv.ow);
-  s->executed = each * (double)(g->ph * g->pool_h * g->pw * g->pool_w);
+  s->executed = each * (double)(g->ph * g->pool_h * g->pw * g->pool_w); /* until the kernel has chosen its way */
   return PERI_OK;
 }
 

@@ -14,6 +14,7 @@ local inner = { tensor_methods = true, layer_methods = true, layer_metatable = t
   isatty = true, layer_types = true, memory_fail_at = true, ops = true, optimizer = true, permutation = true,
   signal_interrupt = true, terminal_size = true, profile_start = true, profile_stop = true,
   compile = true, compiled_methods = true, compiled_metatable = true, fusions = true, set_fusion = true,
+  fused_run = true, layer_work = true, traced = true, trace_mark = true,
   raw_terminal = true, raw_terminal_end = true, raw_terminal_read = true, raw_terminal_write = true }
 for name, value in pairs(core) do
   if not inner[name] then peri[name] = value end

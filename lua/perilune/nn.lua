@@ -12,6 +12,7 @@
 local core = require "perilune.core"
 local compiled = require "perilune.nn.compiled"
 local lua_layers = require "perilune.nn.lua_layers"
+local plan = require "perilune.nn.plan"
 local summary = require "perilune.nn.summary"
 
 local nn = {}
@@ -203,6 +204,13 @@ end
 -- @return a compiled net c: c(x), c(x, y) into a tensor that is there, c:predict(data), c:current(); print it for
 --   its steps
 function methods:compile(options) return compiled.compile(self, options) end
+
+--- What the net does, step by step: which layers are one op, their work as written and as done, what is kept for
+-- backward and which backward it will be. The net runs once, on zeros.
+-- @param options a batch size (default 32), the shape of a sample, or both with options: { 28, 28, 1, batch = 32,
+--   training = true, fuse = true }
+-- @return a list of steps that prints as a table
+function methods:plan(options) return plan.of(self, options) end
 
 --- The net as a function of a batch, for a while in which it does not learn: what predict and evaluate call. It is
 -- the compiled net where that pays.
