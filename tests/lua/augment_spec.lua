@@ -267,6 +267,8 @@ describe("mixup", function()
     assert(net():fit(mixed, { loss = "categorical_crossentropy", verbose = 0, validation = 0.25 }).val_loss[1] > 0)
     says(function() net():fit(mixed, { loss = "sparse_categorical_crossentropy", verbose = 0 }) end,
       "one-hot", "categorical_crossentropy")
+    says(function() net():fit(mixed, { loss = "categorical_crossentropy", verbose = 0, validation = rest }) end,
+      "one-hot rows", ":onehot()")
   end)
 end)
 

@@ -110,7 +110,8 @@ define("categorical_crossentropy", { { "from_logits", "boolean", false }, { "lab
   function(prediction, target, o, name)
     if shape_text(target) ~= shape_text(prediction) then
       error(("%s: wants one-hot rows of shape %s, got a target of shape %s; for labels use "
-        .. "sparse_categorical_crossentropy"):format(name, shape_text(prediction), shape_text(target)), 0)
+        .. "sparse_categorical_crossentropy, or make rows of a data set's with :onehot()"):format(name,
+        shape_text(prediction), shape_text(target)), 0)
     end
     return crossentropy(name, prediction, target:to(prediction.dtype), o)
   end)

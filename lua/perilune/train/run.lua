@@ -104,8 +104,8 @@ end
 function Run:batches()
   local passed, skip = 0, self.batch
   if skip == 0 then self:catch_up() end
-  local order = self.data:batches { size = self.size, shuffle = self.shuffle, seed = self.seed, epoch = self.epoch }
-  for x, y in order do
+  local how = { size = self.size, shuffle = self.shuffle, seed = self.seed, epoch = self.epoch }
+  for x, y in self.data:batches(how) do -- closed with the loop, whatever ends it
     passed = passed + 1
     if passed > skip then
       self:catch_up()
