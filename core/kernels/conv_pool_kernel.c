@@ -14,6 +14,7 @@
    the channels, and the part of x that one needs fits into the first cache.
 
    Small patches (the first layer of a net: one channel) go densely: conv_kernel.c, dy spread out there. */
+#include "kernels/conv_plane.h"
 #include "kernels/living.h"
 #include "kernels/window.h"
 
@@ -377,6 +378,8 @@ static int is_dense(const peri_conv_pool *g) {
 
 static int conv_pool_backward_kernel(const peri_conv_pool *g, const void *x, const void *dy, const uint8_t *winner,
                                      void *dkernel, void *dbias) {
+  int done = conv_plane_kernel(g, x, dy, winner, dkernel, dbias);
+  if (done <= 0) return done;
   if (is_dense(g)) return PERI_ISA_NAME(peri__conv_pool_kernel_dense)(g, x, dy, winner, dkernel, dbias);
   gathering job = {.g = g, .dy = dy, .winner = winner, .dkernel = dkernel, .dbias = dbias, .oc = g->conv.oc,
                    .og = g->conv.oc / g->conv.groups};
