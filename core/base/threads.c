@@ -228,13 +228,6 @@ static void run_alone(int64_t pieces, void (*work)(void *, int64_t), void *conte
   peri__arena_resume(planned);
 }
 
-void peri_run_here(void (*work)(void *context, int64_t piece), void *context) {
-  bool before = inside;
-  inside = true;
-  run_alone(1, work, context);
-  inside = before;
-}
-
 void peri_parallel(int64_t pieces, void (*work)(void *context, int64_t piece), void *context) {
   if (pieces < 1) return;
   if (inside || pieces == 1 || peri_threads() == 1) {

@@ -18,9 +18,6 @@ void peri_threads_set(int count);
    are flushed to zero while a piece runs, on every thread alike, and the caller's mode is restored. */
 void peri_parallel(int64_t pieces, void (*work)(void *context, int64_t piece), void *context);
 
-/* Runs work(context, 0) on this thread as if inside a piece: calls of peri_parallel within it run in place. */
-void peri_run_here(void (*work)(void *context, int64_t piece), void *context);
-
 /* Stops and joins the workers (at unload; before fork in a child that will use the core). */
 void peri_threads_stop(void);
 

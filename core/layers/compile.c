@@ -300,9 +300,9 @@ static void run_piece(void *context, int64_t piece) {
   if (w) atomic_store(&w->busy, 0);
 }
 
-/* Few pieces of much work: one after another, each kernel shared among the threads. */
+/* One piece, or few of much work: one after another, each kernel shared among the threads. */
 static bool one_by_one(const peri_compiled *c, int64_t pieces, int64_t n) {
-  if (c->alone) return true;
+  if (c->alone || pieces == 1) return true;
   return pieces < PIECES && c->work * (double)((n + pieces - 1) / pieces) > 2.0 * PIECE_WORK;
 }
 
@@ -313,8 +313,6 @@ static int run(pass *p) {
       PERI_TRY(peri_interrupt_poll());
       run_piece(p, i);
     }
-  } else if (pieces == 1) {
-    peri_run_here(run_piece, p);
   } else {
     peri_parallel(pieces, run_piece, p);
   }

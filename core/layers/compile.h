@@ -5,8 +5,9 @@
    does are one step. What the net learns later is not seen: peri_compiled_current tells, and one compiles again.
 
    A batch is cut into pieces of a few images. Each piece goes through all steps on one thread, its activations in
-   a workspace that stays in that core's cache; the threads meet once, at the end. How a batch is cut depends on
-   its size alone. Workspaces are planned when compiling and kept: running allocates nothing.
+   a workspace that stays in that core's cache; the threads meet once, at the end. A batch that is one piece, and few
+   pieces of much work, go through one after another with the threads at every kernel together. How a batch is cut
+   depends on its size alone. Workspaces are planned when compiling, and kept.
 
    Layers without a step of their own run through peri_layer_forward; then pieces run one after another. */
 #ifndef PERI_LAYERS_COMPILE_H

@@ -1,5 +1,5 @@
-/* steps.c - the runners of a compiled net's steps: one kernel each, on a piece of a few images. They run inside a
-   piece of the thread pool, so that kernels do not share themselves out again. */
+/* steps.c - the runners of a compiled net's steps: one kernel each, on a piece of a few images. Inside a
+   piece of the thread pool kernels run in place; outside they share themselves out. */
 #include <string.h>
 
 #include "layers/compile_steps.h"

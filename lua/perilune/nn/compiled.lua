@@ -2,7 +2,7 @@
 --
 --     local recognise = net:compile { batch = 1 }
 --     local y = recognise(x)          -- as net(x), within rounding
---     recognise(x, y)                 -- into a tensor that is there: allocates nothing
+--     recognise(x, y)                 -- into a tensor that is there
 --     recognise:predict(test)         -- as net:predict
 --
 -- A snapshot: what the net learns later is not seen; `recognise:current()` tells, and net:compile makes a new one.
