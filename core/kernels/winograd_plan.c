@@ -49,15 +49,19 @@ void winograd_batch(winograd *w, int64_t n) {
   }
 }
 
-/* About how many multiplications' time a plan takes: those of the products; the transforms of inputs and
-   outputs; the way of the weights from the outer caches, for each piece; and, unless that was done before,
-   their transform, or that of their gradient from each share. Measured, on AVX-512 and AVX2. */
-enum { COST_TRANSFORM = 8, COST_FETCH = 2, COST_WEIGHTS = 16 };
+/* About how many multiplications' time a plan takes, channels counted in whole vectors where they are vectors:
+   the products; the transforms of inputs and outputs; the way of the weights from the outer caches, for each
+   piece; and, unless that was done before, their transform, or that of their gradient from each share. The
+   constants are measured (perilune-check --bench) with AVX-512 and AVX2; PLAIN_COST is that of the plain sum's. */
+static const double COST_TRANSFORM = 10, COST_FETCH = 4, COST_WEIGHTS = 12, PLAIN_COST = 1.2;
+
+static double whole_vectors(int64_t channels) { return (double)(blocks64(channels, PERI_LANES) * PERI_LANES); }
+
 static double plan_cost(const winograd *w, winograd_use use) {
-  double cost = 0, c = (double)w->g.c, oc = (double)w->g.oc;
+  double cost = 0, c = (double)w->g.c, oc = whole_vectors(w->g.oc);
   for (const winograd_part *p = w->part; p < w->part + w->parts; p++) {
     double tiles = (double)(w->g.n * p->down * p->across), points = p->points;
-    cost += tiles * points * (c * oc + COST_TRANSFORM * (c + oc));
+    cost += tiles * points * (c * oc + COST_TRANSFORM * (whole_vectors(w->g.c) + oc));
     double shares = use == WINOGRAD_KERNEL ? (double)winograd_shares(w) : use == WINOGRAD_ONCE ? 1 : 0;
     cost += points * c * oc * ((double)p->pieces * COST_FETCH + shares * COST_WEIGHTS);
   }
@@ -70,7 +74,7 @@ int winograd_plan(winograd *w, const peri_window *g, int64_t rows, int64_t cols,
     return 0;
   *w = (winograd){.g = *g, .rows = rows, .cols = cols, .panels = blocks64(g->oc, f32_WIDE)};
   int best = -1;
-  double least = (double)(g->n * rows * cols) * 9 * (double)(g->c * g->oc);
+  double least = PLAIN_COST * (double)(g->n * rows * cols) * 9 * (double)g->c * whole_vectors(g->oc);
   for (int way = 0; way < CUTS * CUTS; way++) {
     plan_parts(w, cut_axis(rows, way / CUTS), cut_axis(cols, way % CUTS));
     double cost = plan_cost(w, use);

@@ -18,8 +18,9 @@ static const layer layers[] = {{128, 13, 32, 64, 0, 1},  {32, 28, 32, 32, 2, 1},
 
 typedef struct work {
   peri_conv_pool g;
-  int kind; /* 0..2: a pass; 3: forward with pooling */
+  int kind; /* 0..2: a pass; 3: forward with pooling, 4: the same with weights made ready */
   float *x, *kernel, *y, *dx;
+  void *ready;
   uint8_t *winner;
 } work;
 
@@ -31,6 +32,7 @@ static void run(const peri_kernels *k, const void *what) {
   case PERI_PASS_FORWARD: status = k->conv(c, w->x, w->kernel, NULL, 1, w->y); break;
   case PERI_PASS_INPUT: status = k->conv_backward_input(c, w->y, w->kernel, w->dx); break;
   case PERI_PASS_KERNEL: status = k->conv_backward_kernel(c, w->x, w->y, w->dx, NULL); break;
+  case 4: status = k->conv_prepared(&w->g, w->x, w->ready, NULL, 1, w->y); break;
   default: status = k->conv_pool(&w->g, w->x, w->kernel, NULL, w->y, w->winner);
   }
   if (status < 0) exit(2);
@@ -46,7 +48,7 @@ static float *random_numbers(int64_t n) {
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 static void bench_layer(const peri_kernels *k, const layer *l, int json) {
-  static const char *const names[] = {"", " dX", " dW", " + pool"};
+  static const char *const names[] = {"", " dX", " dW", " + pool", " ready"};
   int64_t out = l->side + l->pad - 2, inputs = l->n * l->side * l->side * l->c, weights = 9 * l->c * l->oc;
   work w = {.g = {.conv = {.n = l->n, .h = l->side, .w = l->side, .c = l->c, .oh = out, .ow = out, .oc = l->oc, .kh = 3,
                            .kw = 3, .stride_h = 1, .stride_w = 1, .pad_top = l->pad / 2, .pad_left = l->pad / 2,
@@ -57,18 +59,23 @@ static void bench_layer(const peri_kernels *k, const layer *l, int json) {
   w.dx = random_numbers(larger(inputs, weights));
   w.winner = peri_alloc((size_t)(l->n * out * out * l->oc));
   if (!w.winner) exit(2);
-  for (w.kind = l->pool ? 3 : 2; w.kind >= 0; w.kind--) { /* forward last: the gradients read y before it changes */
+  for (w.kind = l->pool ? 4 : 2; w.kind >= 0; w.kind--) { /* forward last: the gradients read y before it changes */
     char name[64];
-    w.g.pool_h = w.g.pool_w = w.kind == 3 ? 2 : 1;
+    w.g.pool_h = w.g.pool_w = w.kind >= 3 ? 2 : 1;
     w.g.ph = out / w.g.pool_h, w.g.pw = out / w.g.pool_w;
+    if (w.kind == 4) {
+      w.ready = peri_alloc((size_t)k->conv_prepare_size(&w.g));
+      if (!w.ready || k->conv_prepare(&w.g, w.kernel, w.ready) < 0) exit(2);
+    }
     double seconds = check_time(run, k, &w), flops = 2.0 * (double)(l->n * out * out * weights);
     snprintf(name, sizeof name, "%dx%dx%d>%d n %d%s", (int)l->side, (int)l->side, (int)l->c, (int)l->oc, (int)l->n,
              names[w.kind]);
-    check_row(name, seconds, flops, k->conv_operations(&w.g, w.kind == 3 ? PERI_PASS_FORWARD : (peri_pass)w.kind), 0, json);
+    check_row(name, seconds, flops, k->conv_operations(&w.g, w.kind >= 3 ? PERI_PASS_FORWARD : (peri_pass)w.kind), 0, json);
   }
   float *all[] = {w.x, w.kernel, w.y, w.dx};
   for (int i = 0; i < 4; i++) peri_free(all[i]);
   peri_free(w.winner);
+  peri_free(w.ready);
 }
 
 void check_bench_layers(const peri_kernels *k, int json) {
