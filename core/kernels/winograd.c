@@ -100,8 +100,8 @@ PERI_INLINE void output_tile(const int my, const int mx, const float *m, vf out[
 }
 
 /* PERI_LANES channels (or `width`) of the outputs of a tile, of which rows x cols exist. */
-PERI_INLINE void outputs_store(const int my, const int mx, const piece *p, const float *m, const winograd_spot *at, int64_t o,
-                               int64_t width) {
+PERI_INLINE void outputs_store(const int my, const int mx, const piece *p, const float *m,
+                               const winograd_spot *at, int64_t o, int64_t width) {
   const winograd *w = p->job->w;
   const winograd_output *to = p->job->out;
   int64_t rows = min64(my, w->rows - at->y), cols = min64(mx, w->cols - at->x), oc = w->g.oc;
@@ -117,8 +117,8 @@ PERI_INLINE void outputs_store(const int my, const int mx, const piece *p, const
 }
 
 /* The same through 2 x 2 pooling: best = 0, place = 255; a larger value or the first NaN takes over. */
-PERI_INLINE void outputs_pool(const int my, const int mx, const piece *p, const float *m, const winograd_spot *at, int64_t o,
-                              int64_t width) {
+PERI_INLINE void outputs_pool(const int my, const int mx, const piece *p, const float *m,
+                              const winograd_spot *at, int64_t o, int64_t width) {
   const winograd *w = p->job->w;
   const winograd_output *to = p->job->out;
   int64_t down = w->rows / 2, across = w->cols / 2, oc = w->g.oc;

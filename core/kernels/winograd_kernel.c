@@ -18,7 +18,7 @@ enum {
   SHARE_TILES = 32,  /* least of a share, about */
   BLOCK_IN = 64,     /* channels of a block: the sums of a block stay near */
   BLOCK_OUT = 128,   /* outputs of a block */
-  TILES = 96         /* transformed at a time: a multiple of every PERI_TILE_ROWS */
+  TILES = 48         /* transformed at a time: a multiple of every PERI_TILE_ROWS */
 };
 
 typedef struct gradient {

@@ -53,7 +53,7 @@ void winograd_batch(winograd *w, int64_t n) {
    the products; the transforms of inputs and outputs; the way of the weights from the outer caches, for each
    piece; and, unless that was done before, their transform, or that of their gradient from each share. The
    constants are measured (perilune-check --bench) with AVX-512 and AVX2; PLAIN_COST is that of the plain sum's. */
-static const double COST_TRANSFORM = 10, COST_FETCH = 4, COST_WEIGHTS = 12, PLAIN_COST = 1.2;
+static const double COST_TRANSFORM = 14, COST_FETCH = 4, COST_WEIGHTS = 30, COST_GRADIENT = 12, PLAIN_COST = 1.2;
 
 static double whole_vectors(int64_t channels) { return (double)(blocks64(channels, PERI_LANES) * PERI_LANES); }
 
@@ -62,8 +62,9 @@ static double plan_cost(const winograd *w, winograd_use use) {
   for (const winograd_part *p = w->part; p < w->part + w->parts; p++) {
     double tiles = (double)(w->g.n * p->down * p->across), points = p->points;
     cost += tiles * points * (c * oc + COST_TRANSFORM * (whole_vectors(w->g.c) + oc));
-    double shares = use == WINOGRAD_KERNEL ? (double)winograd_shares(w) : use == WINOGRAD_ONCE ? 1 : 0;
-    cost += points * c * oc * ((double)p->pieces * COST_FETCH + shares * COST_WEIGHTS);
+    double weights = use == WINOGRAD_KERNEL ? COST_GRADIENT * (double)winograd_shares(w)
+                                            : use == WINOGRAD_ONCE ? COST_WEIGHTS : 0;
+    cost += points * c * oc * ((double)p->pieces * COST_FETCH + weights);
   }
   return cost;
 }
