@@ -39,7 +39,8 @@ static inline bf16 bf16_of(float v) {
 
 #if defined(__AVX512BF16__)
 static inline __mmask16 bf16_lanes(int64_t count) {
-  return count >= 16 ? (__mmask16)0xffff : count <= 0 ? (__mmask16)0 : (__mmask16)((1U << count) - 1U);
+  unsigned lanes = count >= 16 ? 0xffffU : count <= 0 ? 0U : (1U << count) - 1U;
+  return (__mmask16)lanes;
 }
 /* 16 numbers at `low` and 16 at `high`, the first `columns` of each, as 32: low's first. */
 PERI_INLINE __m512i bf16_two(const float *low, const float *high, __mmask16 first, __mmask16 second) {

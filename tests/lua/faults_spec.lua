@@ -105,6 +105,23 @@ describe("an allocation that fails", function()
       local x = peri.randn(3):require_grad()
       for _ = 1, 2 do (x * x + x):sum():backward() end
     end,
+    ["scopes of an arena"] = function()
+      local arena = peri.arena()
+      for size = 2000, 3000, 500 do
+        for _ = 1, 3 do
+          local x <close> = peri.ones(size)
+          local scope <close> = arena:scope(x) -- luacheck: ignore
+          local double <close> = x * 2
+          local _ <close> = double + 1
+        end
+      end
+      arena:free()
+    end,
+    ["backward and step as one"] = function()
+      local w, b = peri.randn(200, 4):require_grad(), peri.randn(4):require_grad()
+      local opt = peri.optim.Adam { { w, b } }
+      for _ = 1, 2 do opt:minimize((peri.dense(peri.randn(3, 200), w, b) ^ 2):sum()) end
+    end,
     ["files in memory order"] = function()
       local path = os.tmpname()
       os.remove(path)
