@@ -155,7 +155,8 @@ typedef struct peri_kernels {
   /* y = act((x - mean) * inv * gamma + beta + skip) per channel; skip, rows of c numbers, may be NULL */
   void (*channel_normalise)(const peri_norm *p, const void *x, const void *skip, void *y);
   /* dgamma, dbeta always; dx (may be NULL) through the batch's own moments. With a skip and relu, y is its result
-     and dskip its gradient, both wanted; else both are NULL (without relu dskip is dy). */
+     and dskip its gradient, both wanted; else both are NULL (without relu dskip is dy).
+     dskip, or without one dx, may be dy itself. */
   int (*channel_normalise_backward)(const peri_norm *p, const void *x, const void *y, const void *dy, void *dx,
                                     void *dskip, void *dgamma, void *dbeta);
   /* y = maxpool(act((x - mean) * inv * gamma + beta)) of images; top is the x that won, winner its place in the

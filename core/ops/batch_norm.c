@@ -119,12 +119,12 @@ int peri__norm_backward(const peri__norm_spec *s, const peri__norm_trace *t, per
   bool masked = s->skip && s->relu;
   peri_norm p = {0};
   int status = norm_of(&p, s, t, &gamma, &beta);
+  if (status >= 0 && masked) status = peri__gradient_room(dskip, grad);
+  if (status >= 0) status = s->skip || s->pool->given ? peri_tensor_like(dx, s->x) : peri__gradient_room(dx, grad);
   if (status >= 0) status = peri_tensor_contiguous_of(&dy, grad);
-  if (status >= 0) status = peri_tensor_like(dx, s->x);
   if (status >= 0) status = peri_tensor_new(dgamma, s->x->dtype, 1, &p.c);
   if (status >= 0) status = peri_tensor_new(dbeta, s->x->dtype, 1, &p.c);
-  if (status >= 0 && masked) status = peri_tensor_like(dskip, s->x);
-  else if (status >= 0 && s->skip) *dskip = peri_tensor_retain(dy);
+  if (status >= 0 && s->skip && !masked) *dskip = peri_tensor_retain(dy);
   if (status >= 0) {
     const void *x = peri_tensor_data(s->x), *d = peri_tensor_data(dy);
     void *to = peri_tensor_data(*dx), *of_gamma = peri_tensor_data(*dgamma), *of_beta = peri_tensor_data(*dbeta);

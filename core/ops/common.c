@@ -60,3 +60,10 @@ int peri__sum_to(peri_tensor **out, peri_tensor *t, const peri_tensor *like) {
   peri_tensor_release(now);
   return status;
 }
+
+int peri__gradient_room(peri_tensor **out, peri_tensor *grad) {
+  bool ours = grad->references == 1 && grad->storage->references == 1 && peri_tensor_contiguous(grad);
+  if (!ours) return peri_tensor_like(out, grad);
+  *out = peri_tensor_retain(grad);
+  return PERI_OK;
+}

@@ -34,9 +34,9 @@ static int unary_forward(peri_call *c, peri_unary f) {
 
 static int unary_backward(peri_call *c, peri_tensor *const *grad_out, peri_tensor **grad_in, peri_unary f) {
   peri_tensor *x = NULL, *dy = NULL;
-  int status = peri_tensor_contiguous_of(&x, c->arg[0].tensor);
+  int status = peri__gradient_room(&grad_in[0], grad_out[0]);
+  if (status >= 0) status = peri_tensor_contiguous_of(&x, c->arg[0].tensor);
   if (status >= 0) status = peri_tensor_contiguous_of(&dy, grad_out[0]);
-  if (status >= 0) status = peri_tensor_like(&grad_in[0], x);
   if (status >= 0) {
     peri_kernels_of(x->dtype)->unary_backward(f, peri_tensor_count(x), peri_tensor_data(x), peri_tensor_data(c->out[0]),
                                               peri_tensor_data(dy), peri_tensor_data(grad_in[0]), parameter(c));

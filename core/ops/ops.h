@@ -17,6 +17,10 @@ int peri__want_ndim(const char *op, const char *argument, const peri_tensor *t, 
    Takes over t. */
 int peri__sum_to(peri_tensor **out, peri_tensor *t, const peri_tensor *like);
 
+/* A dense tensor of grad's type and shape for backward to fill, element by element, from grad: grad itself, retained,
+   where it is dense and nothing else holds it, else a new one. */
+int peri__gradient_room(peri_tensor **out, peri_tensor *grad);
+
 /* An axis seen from memory: a dense tensor is outer x n x inner. */
 typedef struct peri_span {
   int64_t outer, n, inner;

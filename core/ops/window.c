@@ -68,12 +68,13 @@ int peri__conv_window(peri_window *g, const char *op, const peri_tensor *x, cons
 
 int peri__relu_gradient(peri_tensor **out, peri_tensor *dy, const peri_tensor *y) {
   peri_tensor *dense;
-  PERI_TRY(peri_tensor_contiguous_of(&dense, dy));
-  int status = peri_tensor_like(out, y);
+  PERI_TRY(peri__gradient_room(out, dy));
+  int status = peri_tensor_contiguous_of(&dense, dy);
   if (status >= 0) {
     peri_kernels_of(y->dtype)->unary_backward(PERI_UNARY_relu, peri_tensor_count(y), peri_tensor_data(y), peri_tensor_data(y),
                                               peri_tensor_data(dense), peri_tensor_data(*out), 0);
   }
-  peri_tensor_release(dense);
+  if (status >= 0) peri_tensor_release(dense);
+  else peri_tensor_release(*out);
   return status;
 }
