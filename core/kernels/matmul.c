@@ -16,7 +16,7 @@
 
    Pieces for the threads: blocks of rows x columns of C, chosen from the sizes alone. Where C is small
    and k long, k is shared out too: each share fills a C of its own and these are added in order.
-   One or two rows of A, or columns of B, are read straight through as dot products or sums of rows. */
+   One or two rows of A, columns of B or k are sums of B's rows, or dot products, read straight through. */
 #include <stdatomic.h>
 #include <string.h>
 
@@ -32,6 +32,7 @@ enum {
   MATMUL_COLUMNS = 1024,
   MATMUL_PIECES = 16,         /* wanted, when there is work for them: */
   MATMUL_PIECE_WORK = 1 << 17, /* multiplications that are worth a piece */
+  MATMUL_ROW_WORK = 1 << 15,  /* the same where B or C is read or written once */
   MATMUL_SPLIT = 512,         /* least k of a share */
   MATMUL_FAR = 2048,          /* bytes between rows of A from which copying pays */
   MATMUL_REUSED = 5,          /* more panels than this use each row of A: it is copied where it lies badly */

@@ -126,6 +126,10 @@ void check_matmul(void) {
     check_one(30 + form, 150, 270, form | 2, form % 3);
     check_one(70 + form, 3 + form % 14, 61, form | 1, form % 3);
   }
+  for (int form = 0; form < 32; form++) { /* few rows or a short k: rows of B, scaled and added */
+    check_one(1 + form % 2, 5 + 37 * form, 300 + form, form, form % 3);
+    check_one(300 + form, 3 + 21 * form, 1 + form % 2, form, form % 3);
+  }
   check_one(5, 40, 1100, 2, 0);
   check_one(2000, 10, 1100, 31, 1); /* shares of k, turned */
   check_strided(19, 35, 22);
