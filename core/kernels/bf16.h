@@ -62,22 +62,40 @@ static inline void bf16_convert(const float *from, int64_t n, bf16 *to) {
 #endif
 }
 
-/* One pair of k of a panel: to[2 j] = even[j], to[2 j + 1] = odd[j] (odd NULL: zeros), zeros from `width` on. */
-static inline void bf16_weave(const float *even, const float *odd, int64_t width, bf16 *to) {
+/* One pair of k of a panel: to[2 j] = even[j], to[2 j + 1] = odd[j] (odd NULL: zeros), for `width` columns; _part
+   leaves the others as they are, the other writes zeros. */
 #if defined(__AVX512BF16__)
-  const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21,
-                                         5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-  for (int j = 0; j < BF16_WIDE; j += 16) {
+PERI_INLINE __m512i bf16_woven(__m512i two) {
+  return _mm512_permutexvar_epi16(_mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7,
+                                                   22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0), two);
+}
+#endif
+
+static inline void bf16_weave_part(const float *even, const float *odd, int64_t width, bf16 *to) {
+#if defined(__AVX512BF16__)
+  for (int64_t j = 0; j < width; j += 16) {
     __mmask16 lanes = bf16_lanes(width - j);
     __m512i two = bf16_two(even + j, odd ? odd + j : even + j, lanes, odd ? lanes : 0);
-    _mm512_storeu_si512(to + 2 * j, _mm512_permutexvar_epi16(order, two));
+    _mm512_mask_storeu_epi32(to + 2 * j, lanes, bf16_woven(two));
   }
 #else
-  for (int64_t j = 0; j < BF16_WIDE; j++) {
-    to[2 * j] = j < width ? bf16_of(even[j]) : 0;
-    to[2 * j + 1] = j < width && odd ? bf16_of(odd[j]) : 0;
+  for (int64_t j = 0; j < width; j++) {
+    to[2 * j] = bf16_of(even[j]);
+    to[2 * j + 1] = odd ? bf16_of(odd[j]) : 0;
   }
 #endif
+}
+
+PERI_INLINE void bf16_weave(const float *even, const float *odd, int64_t width, bf16 *to) {
+#if defined(__AVX512BF16__)
+  if (width == BF16_WIDE && odd) {
+    _mm512_storeu_si512(to, bf16_woven(bf16_two(even, odd, 0xffff, 0xffff)));
+    _mm512_storeu_si512(to + 32, bf16_woven(bf16_two(even + 16, odd + 16, 0xffff, 0xffff)));
+    return;
+  }
+#endif
+  memset(to + 2 * width, 0, (size_t)(BF16_WIDE - width) * 2 * sizeof(bf16));
+  bf16_weave_part(even, odd, width, to);
 }
 
 /* --- packing --- */

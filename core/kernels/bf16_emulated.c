@@ -1,9 +1,11 @@
 /* bf16_emulated.c - what precision "bf16" means, on every processor: operands rounded to bfloat16, then the
    float32 kernels of the set in use. No faster than those; it is for scripts that must run anywhere with
-   the same meaning, and the definition that the units (*_bf16.c) are held to.
+   the same meaning, and the definition that the units (*_bf16.c) are held to. A unit may leave to float32
+   what it would not do faster.
 
      matmul                  a, b               conv, conv_pool         x, kernel
      conv_backward_input     dy, kernel         conv_backward_kernel    x, dy (dbias: the sum of the unrounded)
+     conv_prepare            kernel             conv_prepared           x
 
    Biases and sums are not rounded. Convolutions of one channel a group (a grey picture, depthwise) stay
    float32: their few products are not what takes time. So do the sparse gradients behind a pool. */
@@ -16,14 +18,15 @@
 
 static const peri_kernels *base; /* the float32 table of the set in use */
 
-/* To nearest, ties to even; NaN stays NaN, denormals are 0. */
-static float rounded(float v) {
-  uint32_t u;
+/* To nearest, ties to even; NaN stays NaN, denormals are 0. Without branches, for the compiler's vectors. */
+static inline float rounded(float v) {
+  uint32_t u, nearest;
   memcpy(&u, &v, sizeof u);
-  if ((u & 0x7f800000U) == 0) u &= 0x80000000U;
-  else if ((u & 0x7fffffffU) > 0x7f800000U) u = (u | 0x400000U) & 0xffff0000U;
-  else u = (u + 0x7fffU + (u >> 16 & 1U)) & 0xffff0000U;
-  memcpy(&v, &u, sizeof v);
+  nearest = u + 0x7fffU + (u >> 16 & 1U);
+  nearest = (int32_t)(u & 0x7fffffffU) > 0x7f800000 ? u | 0x400000U : nearest;
+  nearest = (u & 0x7f800000U) == 0 ? u & 0x80000000U : nearest;
+  nearest &= 0xffff0000U;
+  memcpy(&v, &nearest, sizeof v);
   return v;
 }
 
@@ -38,7 +41,11 @@ typedef struct copy {
 static void copy_piece(void *context, int64_t piece) {
   const copy *c = context;
   int64_t begin = piece * PIECE, all = c->rows * c->cols, end = all - begin < PIECE ? all : begin + PIECE;
-  for (int64_t i = begin; i < end; i++) c->to[i] = rounded(c->from[i / c->cols * c->row + i % c->cols * c->col]);
+  if (c->rows == 1 && c->col == 1)
+    for (int64_t i = begin; i < end; i++) c->to[i] = rounded(c->from[i]);
+  else
+    for (int64_t i = begin; i < end; i++)
+      c->to[i] = rounded(c->from[i / c->cols * c->row + i % c->cols * c->col]);
 }
 
 /* rows x cols numbers, rounded, in dense rows; NULL: no memory. */
@@ -102,6 +109,23 @@ static int conv_pool(const peri_conv_pool *g, const void *x, const void *kernel,
   return status;
 }
 
+static int conv_prepare(const peri_conv_pool *g, const void *kernel, void *prepared) {
+  if (!peri__bf16_pays(&g->conv)) return base->conv_prepare(g, kernel, prepared);
+  float *b = rounded_array(kernel, weights(&g->conv));
+  int status = b ? base->conv_prepare(g, b, prepared) : PERI_ENOMEM;
+  peri_free(b);
+  return status;
+}
+
+static int conv_prepared(const peri_conv_pool *g, const void *x, const void *prepared, const void *bias, int relu,
+                         void *y) {
+  if (!peri__bf16_pays(&g->conv)) return base->conv_prepared(g, x, prepared, bias, relu, y);
+  float *a = rounded_array(x, inputs(&g->conv));
+  int status = a ? base->conv_prepared(g, a, prepared, bias, relu, y) : PERI_ENOMEM;
+  peri_free(a);
+  return status;
+}
+
 void peri__bf16_emulate(const peri_kernels *of, peri_kernels *table) {
   base = of;
   table->matmul = matmul;
@@ -109,4 +133,6 @@ void peri__bf16_emulate(const peri_kernels *of, peri_kernels *table) {
   table->conv_backward_input = conv_backward_input;
   table->conv_backward_kernel = conv_backward_kernel;
   table->conv_pool = conv_pool;
+  table->conv_prepare = conv_prepare;
+  table->conv_prepared = conv_prepared;
 }

@@ -53,6 +53,36 @@ static inline const bf16 *bf16_region(const bf16_window *w, int64_t image, int64
   return scratch;
 }
 
+/* --- what is left to float32 --- */
+
+/* Where Winograd's filtering (winograd.h) takes a 3 x 3 kernel in so many fewer multiplications that a unit of double
+   rate does not make up for them; AMX's does. (It is not done in bfloat16, whose 8 bits it would cut to 6.) For the
+   first rows x cols outputs; the count is that of winograd.c's plan, one axis at a time. */
+static inline int bf16_filters(const peri_window *g, int64_t rows, int64_t cols) {
+  if (BF16_UNIFORM || g->kh != 3 || g->kw != 3 || g->stride_h != 1 || g->stride_w != 1 || g->dil_h != 1 ||
+      g->dil_w != 1 || g->groups != 1)
+    return 0;
+  int64_t sizes[2] = {rows, cols};
+  double points = 1, products = (double)g->c * (double)g->oc;
+  for (int i = 0; i < 2; i++) {
+    int64_t twos = blocks64(sizes[i], 2) * 4, fours = blocks64(sizes[i], 4) * 6;
+    int64_t both = sizes[i] / 4 * 6 + blocks64(sizes[i] % 4, 2) * 4;
+    points *= (double)min64(twos, min64(fours, both));
+  }
+  return points * (products + 8 * (double)(g->c + g->oc)) < 0.44 * 9 * (double)(rows * cols) * products;
+}
+
+static inline int bf16_takes(const peri_window *g, int64_t rows, int64_t cols) {
+  return peri__bf16_pays(g) && !bf16_filters(g, rows, cols);
+}
+static inline int bf16_takes_pool(const peri_conv_pool *g) {
+  int square = g->pool_h == 2 && g->pool_w == 2;
+  return peri__bf16_pays(&g->conv) && !(square && bf16_filters(&g->conv, 2 * g->ph, 2 * g->pw));
+}
+
+/* The set's own kernels, for what is not taken. */
+static inline const peri_kernels *bf16_float32(void) { return peri_kernels_for_isa(peri_isa(), PERI_F32); }
+
 /* --- weights: for each group, for each BF16_WIDE of its outputs, a panel of taps x channels --- */
 
 typedef struct bf16_weights {

@@ -22,8 +22,6 @@ typedef struct convolution {
   atomic_int status;
 } convolution;
 
-static peri_kernels wide; /* the table before ours: what is not rounded */
-
 /* All outputs of the block's places, which go to out[place]. */
 static void run_places(const convolution *job, bf16_block *b, float *const *out) {
   const window *v = &job->w.v;
@@ -113,7 +111,7 @@ static int convolve(convolution *job) {
 }
 
 static int conv(const peri_window *g, const void *x, const void *kernel, const void *bias, int relu, void *y) {
-  if (!peri__bf16_pays(g)) return wide.conv(g, x, kernel, bias, relu, y);
+  if (!bf16_takes(g, g->oh, g->ow)) return bf16_float32()->conv(g, x, kernel, bias, relu, y);
   convolution job = {.out = y, .out_image = g->oh * g->ow * g->oc, .out_row = g->ow * g->oc, .out_pixel = g->oc,
                      .p.s = weights_forward(g, kernel), .bias = bias, .relu = relu};
   PERI_TRY(window_forward(&job.w.v, g, x, 1));
@@ -124,7 +122,7 @@ static int conv(const peri_window *g, const void *x, const void *kernel, const v
 
 /* The inputs of each phase (those equal modulo the stride) are a grid of their own, as in conv.c. */
 static int conv_backward_input(const peri_window *g, const void *dy, const void *kernel, void *dx) {
-  if (!peri__bf16_pays(g)) return wide.conv_backward_input(g, dy, kernel, dx);
+  if (!bf16_takes(g, g->h, g->w)) return bf16_float32()->conv_backward_input(g, dy, kernel, dx);
   int64_t gc = g->c / g->groups, og = g->oc / g->groups;
   int status = PERI_OK;
   for (int64_t phase = 0; phase < g->stride_h * g->stride_w && status == PERI_OK; phase++) {
@@ -149,7 +147,6 @@ static int conv_backward_input(const peri_window *g, const void *dy, const void 
 void PERI_ISA_NAME(peri__fill_conv_bf16)(peri_kernels *f32, peri_kernels *f64);
 void PERI_ISA_NAME(peri__fill_conv_bf16)(peri_kernels *f32, peri_kernels *f64) {
   (void)f64;
-  wide = *f32;
   f32->conv = conv;
   f32->conv_backward_input = conv_backward_input;
 }

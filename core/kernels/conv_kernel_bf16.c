@@ -40,8 +40,6 @@ typedef struct unit {
   bf16 *a, *b;
 } unit;
 
-static peri_kernels wide; /* the table before ours: what is not rounded */
-
 /* dy of a group as rows of a: outputs x places. */
 static void pack_outputs(const gradient *job, const unit *u, int64_t g) {
   for (int64_t o = 0; o < job->og; o += BF16_WIDE) {
@@ -56,27 +54,40 @@ static void pack_outputs(const gradient *job, const unit *u, int64_t g) {
 }
 
 /* Columns first..end of (tap, channel) of group g under every pair of places: panels of b. A run's part of a panel
-   is woven as if it filled it: what follows is written later. */
+   is woven for all pairs, then the next one. */
 static void pack_taps(const gradient *job, const unit *u, int64_t g, int64_t first, int64_t end) {
   const window *v = &job->v;
-  const int64_t size = (job->pairs + 1) * 2 * BF16_WIDE;
-  for (int64_t p = 0; p < u->places; p += 2) {
-    const float *even = u->pixel[p] + g * v->gc, *odd = p + 1 < u->places ? u->pixel[p + 1] + g * v->gc : NULL;
-    bf16 *row = u->b + p * BF16_WIDE;
-    for (int64_t at = first; at < end;) {
-      int64_t run = at / v->len, inside = at % v->len, from = v->run[run] + inside, column = (at - first) % BF16_WIDE;
-      int64_t count = min64(min64(BF16_WIDE - column, v->len - inside), end - at);
-      bf16_weave(even + from, odd ? odd + from : NULL, count, row + (at - first) / BF16_WIDE * size + 2 * column);
-      at += count;
-    }
+  const int64_t size = job->pairs * 2 * BF16_WIDE, whole = blocks64(u->places, 2);
+  int64_t run = first / v->len, inside = first % v->len;
+  for (int64_t at = first; at < end;) {
+    int64_t from = v->run[run] + inside + g * v->gc, column = (at - first) % BF16_WIDE;
+    int64_t count = min64(min64(BF16_WIDE - column, v->len - inside), end - at), p = 0;
+    bf16 *to = u->b + (at - first) / BF16_WIDE * size + 2 * column;
+    if (count == BF16_WIDE)
+      for (; p + 2 <= u->places; p += 2)
+        bf16_weave(u->pixel[p] + from, u->pixel[p + 1] + from, BF16_WIDE, to + p * BF16_WIDE);
+    else
+      for (; p + 2 <= u->places; p += 2)
+        bf16_weave_part(u->pixel[p] + from, u->pixel[p + 1] + from, count, to + p * BF16_WIDE);
+    if (p < u->places) bf16_weave_part(u->pixel[p] + from, NULL, count, to + p * BF16_WIDE);
+    at += count;
+    inside += count;
+    if (inside < v->len) continue;
+    inside = 0;
+    run++;
   }
-  for (int64_t j = 0; j < blocks64(end - first, BF16_WIDE); j++) /* the pairs that only fill up, and what was written over */
-    memset(u->b + j * size + blocks64(u->places, 2) * 2 * BF16_WIDE, 0,
-           (size_t)((u->pairs - blocks64(u->places, 2)) * 2 * BF16_WIDE) * sizeof(bf16));
+  for (int64_t j = 0; j < blocks64(end - first, BF16_WIDE); j++) { /* the columns and the pairs that only fill up */
+    bf16 *to = u->b + j * size;
+    int64_t columns = min64(BF16_WIDE, end - first - j * BF16_WIDE);
+    if (columns < BF16_WIDE)
+      for (int64_t p = 0; p < whole; p++)
+        memset(to + 2 * (p * BF16_WIDE + columns), 0, (size_t)(2 * (BF16_WIDE - columns)) * sizeof(bf16));
+    memset(to + whole * 2 * BF16_WIDE, 0, (size_t)((u->pairs - whole) * 2 * BF16_WIDE) * sizeof(bf16));
+  }
 }
 
 static void multiply_unit(const gradient *job, const unit *u, int64_t block, float *sums, int first) {
-  const int64_t zero = 0, size = (job->pairs + 1) * 2 * BF16_WIDE;
+  const int64_t zero = 0, size = job->pairs * 2 * BF16_WIDE;
   int64_t begin = block * job->block * BF16_WIDE, end = min64(job->depth, begin + job->block * BF16_WIDE);
   bf16_tile t = {.a_row = job->a_row, .run = &zero, .runs = 1, .pairs = u->pairs, .step = job->a_step,
                  .c_row = job->sums_row, .accumulate = !first};
@@ -117,7 +128,7 @@ static void unit_places(const gradient *job, int64_t index, float *scratch, unit
 static int share_run(const gradient *job, int64_t share, int64_t block) {
   int64_t region = window_scratch(&job->v, job->rows) * job->images, room = bf16_up(job->og, BF16_WIDE);
   size_t a = (size_t)(BF16_UNIFORM ? room * job->a_row : job->pairs * job->a_step) * sizeof(bf16);
-  size_t b = (size_t)(job->block * (job->pairs + 1) * 2 * BF16_WIDE) * sizeof(bf16);
+  size_t b = (size_t)(job->block * job->pairs * 2 * BF16_WIDE) * sizeof(bf16);
   unit u = {.pixel = peri_alloc(bf16_up((int64_t)sizeof(float *) * job->places, 64) + a + b + (size_t)region * sizeof(float))};
   if (!u.pixel) return PERI_ENOMEM;
   u.a = (bf16 *)(void *)((char *)(void *)u.pixel + bf16_up((int64_t)sizeof(float *) * job->places, 64));
@@ -192,19 +203,18 @@ static int gradient_run(gradient *job) {
 
 static int conv_backward_kernel(const peri_window *g, const void *x, const void *dy, void *dkernel, void *dbias) {
   if (!peri__bf16_pays(g) || g->n <= 0 || g->oh <= 0 || g->ow <= 0)
-    return wide.conv_backward_kernel(g, x, dy, dkernel, dbias);
+    return bf16_float32()->conv_backward_kernel(g, x, dy, dkernel, dbias);
   gradient job = {.dy = dy, .oc = g->oc, .og = g->oc / g->groups, .depth = g->kh * g->kw * (g->c / g->groups),
                   .dkernel = dkernel};
   PERI_TRY(window_forward(&job.v, g, x, 0));
   int status = gradient_run(&job);
   window_close(&job.v);
-  if (status == PERI_OK && dbias) wide.reduce(PERI_SUM, 1, g->n * g->oh * g->ow, g->oc, dy, dbias);
+  if (status == PERI_OK && dbias) bf16_float32()->reduce(PERI_SUM, 1, g->n * g->oh * g->ow, g->oc, dy, dbias);
   return status;
 }
 
 void PERI_ISA_NAME(peri__fill_conv_kernel_bf16)(peri_kernels *f32, peri_kernels *f64);
 void PERI_ISA_NAME(peri__fill_conv_kernel_bf16)(peri_kernels *f32, peri_kernels *f64) {
   (void)f64;
-  wide = *f32;
   f32->conv_backward_kernel = conv_backward_kernel;
 }

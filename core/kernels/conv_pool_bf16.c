@@ -22,8 +22,6 @@ typedef struct pooling {
   atomic_int status;
 } pooling;
 
-static peri_kernels wide; /* the table before ours: what is not rounded */
-
 /* The winners of one cell: sums is places x WIDE. */
 PERI_INLINE void compete(const float *sums, const int places, const float *bias, int64_t columns, float *y,
                          uint8_t *winner) {
@@ -135,7 +133,7 @@ static void plan_pieces(pooling *job) {
 static int conv_pool(const peri_conv_pool *g, const void *x, const void *kernel, const void *bias, void *y,
                      uint8_t *winner) {
   const peri_window *c = &g->conv;
-  if (!peri__bf16_pays(c)) return wide.conv_pool(g, x, kernel, bias, y, winner);
+  if (!bf16_takes_pool(g)) return bf16_float32()->conv_pool(g, x, kernel, bias, y, winner);
   if (c->n <= 0 || g->ph <= 0 || g->pw <= 0 || c->oc <= 0) return PERI_OK;
   pooling job = {.g = g, .y = y, .winner = winner, .p.s = weights_forward(c, kernel)};
   int status = PERI_ENOMEM;
@@ -161,6 +159,5 @@ done:
 void PERI_ISA_NAME(peri__fill_conv_pool_bf16)(peri_kernels *f32, peri_kernels *f64);
 void PERI_ISA_NAME(peri__fill_conv_pool_bf16)(peri_kernels *f32, peri_kernels *f64) {
   (void)f64;
-  wide = *f32;
   f32->conv_pool = conv_pool;
 }

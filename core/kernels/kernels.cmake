@@ -8,7 +8,7 @@ set(isa_sources elementwise reduce rows norm batch_norm dropout pool optimiser m
                 conv_pool_kernel conv_prepared conv_operations resample)
 set(isa_parts winograd winograd_kernel winograd_plan conv_cells conv_plane
               conv_plane_kernel) # the same without entries of their own
-set(bf16_sources matmul_bf16 conv_bf16 conv_pool_bf16 conv_kernel_bf16)
+set(bf16_sources matmul_bf16 conv_bf16 conv_pool_bf16 conv_kernel_bf16 conv_prepared_bf16)
 
 include(CheckCCompilerFlag)
 file(GLOB kernel_files CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/core/kernels/*.c) # a new one is noticed

@@ -44,6 +44,7 @@ static void check_unit_of(const char *unit, uint64_t seed) {
   check_bf16 = 1;
   check_matmul();
   check_windows();
+  check_winograd();
   check_bf16 = 0;
 }
 

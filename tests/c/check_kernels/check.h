@@ -33,6 +33,7 @@ typedef struct check_case {
   double rel, abs;
   int operands; /* bit i: input i is rounded where the set multiplies in bfloat16; the reference gets it rounded */
   int unrounded; /* bit i: output i comes from the unrounded inputs all the same */
+  int either;    /* 1: the set may also leave this shape to float32 */
   int ignore; /* bit i: output i is not compared with the reference, only between threads */
   const void *options;
   int64_t size[6];

@@ -41,6 +41,7 @@ static void begin(check_case *c, const char *entry, void (*run)(const peri_kerne
                   const peri_window *g, const void *options) {
   check_begin(c, entry, run);
   c->options = options;
+  c->either = g->kh == 3 && g->kw == 3 && g->stride_h == 1 && g->stride_w == 1; /* Winograd's filtering may be faster */
   snprintf(c->shape, sizeof c->shape,
            "n %d, %dx%dx%d to %dx%dx%d, kernel %dx%d, stride %d %d, pad %d %d, dilation %d %d, groups %d", (int)g->n,
            (int)g->h, (int)g->w, (int)g->c, (int)g->oh, (int)g->ow, (int)g->oc, (int)g->kh, (int)g->kw,
