@@ -131,6 +131,8 @@ static void check_backward(const peri_window *g, int positive) {
   check_case c;
   begin(&c, "conv_backward_kernel", run_kernel, g, images(g), positive, g->n & 1);
   check_in(&c, outputs(g), positive ? 0 : -1, 1, 0);
+  c.operands = 1 << 0 | 1 << 3;
+  c.unrounded = 1 << 1; /* the bias's */
   check_out(&c, CHECK_REAL, 9 * g->c * g->oc);
   check_out(&c, CHECK_REAL, g->oc);
   c.abs = allowed(g->n * g->oh * g->ow, positive);
