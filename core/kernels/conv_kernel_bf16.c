@@ -202,7 +202,7 @@ static int gradient_run(gradient *job) {
 }
 
 static int conv_backward_kernel(const peri_window *g, const void *x, const void *dy, void *dkernel, void *dbias) {
-  if (!peri__bf16_pays(g) || g->n <= 0 || g->oh <= 0 || g->ow <= 0)
+  if (!bf16_takes(g, g->oh, g->ow) || g->n <= 0 || g->oh <= 0 || g->ow <= 0)
     return bf16_float32()->conv_backward_kernel(g, x, dy, dkernel, dbias);
   gradient job = {.dy = dy, .oc = g->oc, .og = g->oc / g->groups, .depth = g->kh * g->kw * (g->c / g->groups),
                   .dkernel = dkernel};

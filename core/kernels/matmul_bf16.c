@@ -22,6 +22,7 @@ enum {
   PIECES = 16,          /* wanted, when there is work for them: */
   PIECE_WORK = 1 << 18, /* multiplications that are worth a piece */
   SPLIT = 1024,         /* least k of a share */
+  FEW = 2,              /* rows of A that do not pay for packing B: float32 reads it once, in place */
   TURN = BF16_WIDE      /* rows of A that are packed at a time */
 };
 
@@ -193,6 +194,7 @@ static void product_plan(product *job) {
 
 static int matmul(const peri_matmul *p, const void *a, const void *b, void *c) {
   if (p->m <= 0 || p->n <= 0) return PERI_OK;
+  if (p->m <= FEW) return peri_kernels_for_isa(peri_isa(), PERI_F32)->matmul(p, a, b, c);
   PERI_TRY(peri_interrupt_poll());
   product job = {.p = p, .a = a, .b = b, .c = c};
   product_plan(&job);

@@ -7,8 +7,9 @@ describe("precision", function()
 
   -- a number that bfloat16 does not hold, and its neighbour that it does
   local fine, coarse = 1 + 2 ^ -10, 1
-  local function product(a, dtype)
-    return peri.tensor({ { a, 0 }, { 0, 1 } }, dtype or "float32"):matmul(peri.eye(2, dtype or "float32"))[{ 1, 1 }]
+  local function product(a, dtype) -- of more than two rows: those may stay float32
+    dtype = dtype or "float32"
+    return (peri.eye(4, dtype) * a):matmul(peri.eye(4, dtype))[{ 3, 3 }]
   end
 
   it("is float32 at first, and says what multiplies bfloat16", function()
