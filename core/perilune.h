@@ -17,6 +17,7 @@
      grad/call.h        ops: peri_op_find("conv2d"), peri_apply(); an op's signature says its arguments
      layers/layer.h     layers: peri_layer_type_find("Dense"), peri_layer_new(), peri_layer_forward()
      layers/fuse.h      which runs of layers are one op; peri_fusion_set_enabled()
+     layers/compile.h   a net made ready to run and nothing else: peri_compile(), peri_compiled_run()
 
    LIFETIMES
      What an `out` parameter receives is new: the caller owns one reference and gives it up with
@@ -52,6 +53,7 @@ extern "C" {
 #include "grad/call.h"
 #include "grad/tape.h"
 #include "kernels/kernels.h"
+#include "layers/compile.h"
 #include "layers/fuse.h"
 #include "layers/layer.h"
 #include "tensor/tensor.h"
