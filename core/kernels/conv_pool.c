@@ -11,6 +11,7 @@
    The rule, place by place: best = 0, place = 255; a larger value or the first NaN takes over.
 
    3 x 3 kernels with 2 x 2 pooling go the way of winograd.h, where that pays. */
+#include "kernels/conv_plane.h"
 #include "kernels/winograd.h"
 
 enum {
@@ -183,6 +184,8 @@ static int conv_pool(const peri_conv_pool *g, const void *x, const void *kernel,
                      uint8_t *winner) {
   const peri_window *c = &g->conv;
   if (c->n <= 0 || g->ph <= 0 || g->pw <= 0 || c->oc <= 0) return PERI_OK;
+  int plane = conv_plane_pool(g, x, kernel, bias, y, winner);
+  if (plane <= 0) return plane;
   winograd w;
   if (g->pool_h == 2 && g->pool_w == 2 && winograd_plan(&w, c, 2 * g->ph, 2 * g->pw, WINOGRAD_ONCE)) {
     weights from = weights_forward(c, kernel);
