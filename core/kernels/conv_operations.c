@@ -26,9 +26,10 @@ static double conv_operations(const peri_conv_pool *g, peri_pass pass) {
   const peri_window *c = &g->conv;
   int pooled = g->pool_h * g->pool_w > 1, square = g->pool_h == 2 && g->pool_w == 2;
   double places = (double)(c->n * g->ph * g->pw), taps = (double)(c->kh * c->kw * (c->c / c->groups) * c->oc);
-  if (pass == PERI_PASS_FORWARD) places *= (double)(g->pool_h * g->pool_w);
+  if (pass == PERI_PASS_FORWARD || pass == PERI_PASS_PREPARED) places *= (double)(g->pool_h * g->pool_w);
   winograd w;
-  winograd_use use = pass == PERI_PASS_KERNEL ? WINOGRAD_KERNEL : WINOGRAD_ONCE;
+  winograd_use use = pass == PERI_PASS_KERNEL ? WINOGRAD_KERNEL
+                     : pass == PERI_PASS_PREPARED ? WINOGRAD_PREPARED : WINOGRAD_ONCE;
   if (pass == PERI_PASS_INPUT) {
     peri_window turned = window_turned(c);
     if (!pooled && winograd_plan(&w, &turned, c->h, c->w, use)) return filtered(&w, use);

@@ -88,7 +88,7 @@ typedef struct peri_norm {
   const void *gamma, *beta;     /* c numbers each, or NULL: 1 and 0 */
 } peri_norm;
 
-typedef enum peri_pass { PERI_PASS_FORWARD, PERI_PASS_INPUT, PERI_PASS_KERNEL } peri_pass;
+typedef enum peri_pass { PERI_PASS_FORWARD, PERI_PASS_INPUT, PERI_PASS_KERNEL, PERI_PASS_PREPARED } peri_pass;
 
 /* One step of an optimiser over n numbers; unused fields are 0. `rate` already holds any bias
    correction that does not belong under the root. */

@@ -70,7 +70,7 @@ static void bench_layer(const peri_kernels *k, const layer *l, int json) {
     double seconds = check_time(run, k, &w), flops = 2.0 * (double)(l->n * out * out * weights);
     snprintf(name, sizeof name, "%dx%dx%d>%d n %d%s", (int)l->side, (int)l->side, (int)l->c, (int)l->oc, (int)l->n,
              names[w.kind]);
-    peri_pass pass = w.kind >= 3 ? PERI_PASS_FORWARD : (peri_pass)w.kind;
+    peri_pass pass = w.kind == 4 ? PERI_PASS_PREPARED : w.kind == 3 ? PERI_PASS_FORWARD : (peri_pass)w.kind;
     check_row(name, seconds, flops, k->conv_operations(&w.g, pass), 0, json);
   }
   float *all[] = {w.x, w.kernel, w.y, w.dx};
