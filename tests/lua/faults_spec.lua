@@ -111,8 +111,8 @@ describe("an allocation that fails", function()
         for _ = 1, 3 do
           local x <close> = peri.ones(size)
           local scope <close> = arena:scope(x) -- luacheck: ignore
-          local double <close> = x * 2
-          local _ <close> = double + 1
+          local twice <close> = x * 2
+          local _ <close> = twice + 1
         end
       end
       arena:free()
