@@ -48,14 +48,17 @@ static int l_fused_run(lua_State *L) {
   return 2;
 }
 
-/* layer_work(layer, pool or nil, n): multiplications as written, and as done. */
+/* layer_work(layer, pool or nil, n): multiplications as written, and as done forward, for the gradient of the input, of
+   the kernel. */
 static int l_layer_work(lua_State *L) {
   const peri_layer *l = check_layer(L, 1), *pool = lua_isnoneornil(L, 2) ? NULL : check_layer(L, 2);
-  double written, executed;
-  peri_lua_check(L, peri_layer_work(l, pool, luaL_checkinteger(L, 3), &written, &executed));
-  lua_pushnumber(L, written);
-  lua_pushnumber(L, executed);
-  return 2;
+  peri_work work;
+  peri_lua_check(L, peri_layer_work(l, pool, luaL_checkinteger(L, 3), &work));
+  lua_pushnumber(L, work.written);
+  lua_pushnumber(L, work.forward);
+  lua_pushnumber(L, work.input);
+  lua_pushnumber(L, work.kernel);
+  return 4;
 }
 
 /* The seen things are the keys of the table at 2; the ops go to the table at 3. Both are called with the stack so. */

@@ -13,18 +13,9 @@ local work = json.decode(arg[1])
 peri.threads(work.threads)
 peri.seed(1)
 if work.precision == "bf16" then peri.precision "bf16" end
-local net, shape = require "nets"(work)
+local net = require "nets"(work)
 
-local function pictures()
-  if work.net == "images" then
-    local count = math.max(2 * work.batch, 256)
-    local x = (peri.rand(count, shape[1], shape[2], shape[3]) * 255):byte()
-    return peri.data.tensors(x, (peri.rand(count) * 10):long())
-  end
-  if work.net == "vgg" or work.net == "resnet" then return (peri.data.fashion_mnist()) end
-  return (peri.data.mnist())
-end
-local pool = pictures()
+local pool = require "pictures"(work)
 
 -- Seconds a step of `steps` training steps: net:fit, ended by a callback.
 local optimizer = peri.optim.Adam { lr = 1e-3 }

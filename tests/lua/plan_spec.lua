@@ -27,6 +27,10 @@ describe("a net's plan", function()
     assert.equal(8 * 11 * 11 * 64 * 32 * 9, plan[2].multiplications)
     assert.equal(8 * 1600 * 128, plan[5].executed)
     assert.is_true(plan[2].executed <= 8 * 10 * 10 * 64 * 32 * 9) -- what the pool drops is never computed
+    -- the kernel's gradient alone for the first layer; behind a pool one place in four
+    assert.equal(8 * 13 * 13 * 32 * 9, plan[1].gradients)
+    assert.equal(2 * 8 * 5 * 5 * 64 * 32 * 9, plan[2].gradients)
+    assert.equal(2 * plan[5].executed, plan[5].gradients)
     assert.same({ "sparse", "sparse", "view", "dense", "dense", "dense" }, column(plan, "backward"))
     -- the input, and a byte for each pooled place
     assert.equal(8 * (28 * 28 * 4 + 13 * 13 * 32), plan[1].saved)

@@ -75,6 +75,9 @@ function Plan:__tostring()
   lines[#lines + 1] = ("forward, %d sample%s: %s multiply-adds, of which %s are done%s; %s"):format(
     self.batch, self.batch == 1 and "" or "s", amount(self.multiplications), amount(self.executed), share,
     self.training and "keeps " .. (self.saved > 0 and bytes(self.saved) or "nothing") or "keeps nothing")
+  if self.gradients > 0 then
+    lines[#lines + 1] = ("backward: at most %s are done"):format(amount(self.gradients))
+  end
   return table.concat(lines, "\n")
 end
 
@@ -151,15 +154,19 @@ function Walk:note(path, layers, fusion, y)
   for i, op in ipairs(traced) do ops[i] = op end
   if #ops == 0 then ops[1] = fusion or plain_op(layers[1]) end
   local step = { layers = path, ops = ops, op = fusion or ops[1], fused = fusion, shape = sample_shape(y),
-    parameters = parameters_of(layers), multiplications = 0, executed = 0, saved = kept }
+    parameters = parameters_of(layers), multiplications = 0, executed = 0, gradients = 0, saved = kept }
   -- a pool in the convolution's own pass lets it leave out what it drops
   local pool = (fusion == "conv2d_pool" or (fusion and not self.training)) and layers[#layers].type == "MaxPool2D"
     and layers[#layers] or nil
   for _, layer in ipairs(layers) do
     for _, inner in ipairs(layer:modules()) do
       if inner.type ~= "Lua" then
-        local written, executed = core.layer_work(inner, pool, self.batch)
-        step.multiplications, step.executed = step.multiplications + written, step.executed + executed
+        local written, forward, input, kernel = core.layer_work(inner, pool, self.batch)
+        step.multiplications, step.executed = step.multiplications + written, step.executed + forward
+        if self.training then -- nobody asks for the gradient of the net's own input
+          step.gradients = step.gradients + kernel + (self.learned and input or 0)
+          self.learned = self.learned or kernel > 0
+        end
       end
     end
   end
@@ -195,7 +202,7 @@ end
 function Walk:join(path, op, y)
   local traced = core.traced(y, self.seen)
   self.steps[#self.steps + 1] = { layers = path == "" and "net" or path, ops = { op }, op = op, shape = sample_shape(y),
-    parameters = 0, multiplications = 0, executed = 0, saved = traced.kept,
+    parameters = 0, multiplications = 0, executed = 0, gradients = 0, saved = traced.kept,
     backward = self.training and #traced > 0 and backward_of { op } or nil }
 end
 
@@ -266,7 +273,7 @@ end
 -- @param given a batch size, the shape of a sample, or both with options: { 28, 28, 1, batch = 32, training = true,
 --   fuse = true }
 -- @return a list of steps { layers = "1-2", op =, ops = { ... }, fused =, shape =, parameters =, multiplications =,
---   executed =, saved = bytes, backward = "sparse", "dense" or "view", update = "blocks", "at once" or "after" }, with
+--   executed =, gradients =, saved = bytes, backward = "sparse", "dense" or "view", update = "blocks", "at once" or "after" }, with
 --   the sums in fields of its own; it prints as a table
 function plan.of(net, given)
   local a = options_of(net, given)
@@ -283,7 +290,7 @@ function plan.of(net, given)
   if not ok then error(reason, 0) end
   local steps = walk.steps
   steps.batch, steps.training = a.batch, a.training
-  for _, field in ipairs { "parameters", "multiplications", "executed", "saved" } do
+  for _, field in ipairs { "parameters", "multiplications", "executed", "gradients", "saved" } do
     local sum = 0
     for _, step in ipairs(steps) do sum = sum + step[field] end
     steps[field] = sum
