@@ -139,7 +139,7 @@ static void check_backward(const peri_window *g, int positive) {
   check_case_run(&c);
   begin(&c, "conv_backward_input", run_input, g, outputs(g), positive, 0);
   check_out(&c, CHECK_REAL, images(g));
-  c.abs = allowed(9 * g->oc, positive);
+  c.abs = allowed(9 * g->oc, positive) * (check_bf16 ? 4 : 1); /* the same kernel, on other numbers than its own section had */
   check_case_run(&c);
 }
 
