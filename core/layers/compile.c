@@ -94,7 +94,7 @@ static int prepare_weights(peri_compiled *c) {
     peri__step *s = &c->step[i];
     if (s->run != peri__run_conv) continue;
     s->g.conv.n = c->most;
-    s->executed = c->kernels->conv_operations(&s->g, PERI_PASS_FORWARD) / (2 * (double)c->most);
+    s->executed = c->kernels->conv_operations(&s->g, PERI_PASS_PREPARED) / (2 * (double)c->most);
     void *ready = peri_alloc((size_t)c->kernels->conv_prepare_size(&s->g));
     if (!ready) return PERI_ENOMEM;
     int status = c->kernels->conv_prepare(&s->g, s->kernel, ready);
