@@ -219,6 +219,40 @@ static void check_pool(const peri_window *g, int poison) {
   }
 }
 
+/* Winners all dead, all alive; a gradient and a pixel that are no numbers: they must not spread. */
+static void check_extremes(const peri_window *g) {
+  peri_conv_pool p = {.conv = *g, .pool_h = 2, .pool_w = 2, .ph = g->oh / 2, .pw = g->ow / 2};
+  int64_t cells = g->n * p.ph * p.pw * g->oc;
+  for (int alive = 0; alive < 3; alive++)
+    for (int input = 0; input < 2 && CHECK_OWN(conv_pool_backward_input); input++) {
+      check_case c;
+      if (input) begin(&c, "conv_pool_backward_input", run_conv_pool_input, g, &p);
+      else begin(&c, "conv_pool_backward_kernel", run_conv_pool_kernel, g, &p);
+      c.size[0] = 1;
+      if (!input) check_in(&c, images(g), -1, 1, 0);
+      int dy = check_in(&c, cells, -1, 1, 0);
+      check_in_kind(&c, CHECK_U8, cells, alive ? 0 : 255, alive ? 3 : 255);
+      if (alive == 2 && (input || g->pad_top == 0)) check_set(&c.in[dy], cells / 2, NAN); /* padding's 0 * NaN */
+      if (input) check_in(&c, weights(g), -1, 1, 0);
+      check_out(&c, CHECK_REAL, input ? images(g) : weights(g));
+      if (!input) check_out(&c, CHECK_REAL, g->oc);
+      c.abs = 2 * tolerance(input ? weights(g) : cells);
+      check_case_run(&c);
+    }
+  for (int i = 0; i < 2 && CHECK_OWN(conv_pool) && g->c == 1; i++) {
+    check_case c;
+    begin(&c, "conv_pool", run_conv_pool, g, &p);
+    c.size[0] = 1;
+    check_in(&c, images(g), -2, 2, 1);
+    check_set(&c.in[0], images(g) / 2, i ? NAN : INFINITY);
+    check_in(&c, weights(g), 1, 2, 1);
+    check_in(&c, g->oc, -2, 2, 1);
+    check_out(&c, CHECK_REAL, cells);
+    check_out(&c, CHECK_U8, cells);
+    check_case_run(&c);
+  }
+}
+
 /* The layers of the digit net, and shapes that kernels like to treat apart. */
 static void known_convolutions(void) {
   static const int64_t known[][6] = {/* n, h, c, oc, k, pad */
@@ -235,6 +269,7 @@ static void known_convolutions(void) {
     check_conv_pool(&g, 2, 2, 1);
     check_conv_pool(&g, 2, 2, 0);
     check_conv_pool(&g, 3, 2, 1);
+    check_extremes(&g);
     g.groups = g.c; /* depthwise with a multiplier where it divides */
     if (g.oc % g.c == 0 && g.c > 1) check_conv(&g, 1);
   }
