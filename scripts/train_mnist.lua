@@ -172,7 +172,7 @@ local function main()
     print(json.encode {
       train_accuracy = seen, validation_accuracy = held or json.null, test_accuracy = result.accuracy,
       seconds_per_epoch = script.median(history.seconds) or json.null, epochs = #history.epoch, seed = o.seed,
-      threads = threads, isa = peri.isa(), precision = precision, bf16_unit = unit,
+      threads = threads, isa = peri.isa(), precision = arithmetic,
       parameters = parameter_count(net),
     })
   end

@@ -42,7 +42,7 @@ for line in io.lines "one.out" do lines[#lines + 1] = line end
 assert(#lines == 1, "standard output has " .. #lines .. " lines, not the one of the result")
 local result = json.decode(lines[#lines])
 local wanted = { train_accuracy = 1, validation_accuracy = 1, test_accuracy = 1, seconds_per_epoch = 1, epochs = 1, seed = 1,
-  threads = 1, isa = "", parameters = 1 }
+  threads = 1, isa = "", precision = "", parameters = 1 }
 for key, value in pairs(wanted) do
   assert(type(result[key]) == type(value), key .. " is " .. tostring(result[key]))
 end
