@@ -8,7 +8,11 @@
    Prepared: the window, then the taps' offsets, then the panels of window.h. NaN wins, as in conv_pool. */
 #include "kernels/conv_cells.h"
 
-enum { CELLS = PERI_TILE_ROWS / 4, PIECE_WORK = 1 << 20 };
+enum {
+  CELLS = PERI_TILE_ROWS / 4,
+  PIECE_WORK = 1 << 20, /* multiplications of a piece, about; */
+  HALVED = 1 << 17      /* from so many on one image alone makes two pieces */
+};
 
 typedef struct cells {
   window v;       /* its pointers are not valid: only numbers are kept */
@@ -160,6 +164,7 @@ int conv_cells_run(const peri_conv_pool *g, const float *x, const void *prepared
   p.panels = (const float *)(const void *)((const char *)p.tap + align(c->depth * (int64_t)sizeof *p.tap));
   int64_t row_work = max64(1, g->pw * 4 * c->depth * g->conv.oc);
   p.rows = clamp64(PIECE_WORK / row_work, 1, g->ph);
+  if (g->conv.n == 1 && row_work * g->ph >= HALVED) p.rows = min64(p.rows, blocks64(g->ph, 2));
   p.bands = blocks64(g->ph, p.rows);
   peri_parallel(g->conv.n * p.bands, run_piece, &p);
   return pieces_status(&p.status, "convolution and pooling");

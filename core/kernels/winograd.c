@@ -6,8 +6,14 @@
        2. products  for each panel of outputs, for each point:  m[tile][point][WIDE] = v[point] u[panel][point]
        3. outputs   points of a panel -> bias, ReLU, pooling -> memory, before the next panel is begun
 
+   Where all tiles are a single piece (one image), the panels of outputs are cut among the threads instead.
    A product's rows are WINOGRAD_CHUNK floats apart, known when compiling: one register addresses them all. */
 #include "kernels/winograd_tiles.h"
+
+enum {
+  PANEL_CUTS = 4,    /* most pieces of the panels, where the tiles are a single piece: */
+  CUT_WORK = 1 << 17 /* multiplications that are worth it: a few microseconds */
+};
 
 typedef struct run {
   const winograd *w;
@@ -162,30 +168,38 @@ PERI_INLINE void outputs(const int my, const int mx, const piece *p, int64_t pan
 SHAPE(2, 2) SHAPE(2, 4) SHAPE(4, 2) SHAPE(4, 4)
 #undef SHAPE
 
-static void run_tiles(const piece *p) {
+static void run_panels(const piece *p, int64_t from, int64_t to) {
   static void (*const out[])(const piece *, int64_t) = {outputs_22, outputs_24, outputs_42, outputs_44};
-  winograd_inputs(&p->s);
-  for (int64_t panel = 0; panel < p->job->w->panels; panel++) {
+  for (int64_t panel = from; panel < to; panel++) {
     products(p, panel, p->job->w->g.oc - panel * f32_WIDE > PERI_LANES ? 2 : 1);
     out[winograd_shape(p->part)](p, panel);
   }
 }
 
-static int run_piece(run *job, const winograd_part *part, int64_t index) {
+/* Memory for the tiles of a part's piece, and their points in it; NULL when there is none. */
+static float *open_piece(piece *p, const run *job, const winograd_part *part, int64_t index) {
   const winograd *w = job->w;
-  piece p = {.job = job, .part = part, .m_row = part->points * f32_WIDE + PERI_LANES};
-  p.s.g = &w->g, p.s.part = part, p.s.x = job->x;
-  p.s.first = 0, p.s.channels = w->g.c;
+  p->job = job, p->part = part, p->m_row = part->points * f32_WIDE + PERI_LANES;
+  p->s.g = &w->g, p->s.part = part, p->s.x = job->x;
+  p->s.first = 0, p->s.channels = w->g.c;
   int64_t from = index * part->tiles;
-  winograd_tiles_place(&p.s, from, min64(from + part->tiles, w->g.n * part->down * part->across));
-  int64_t room = blocks64(p.s.count, PERI_TILE_ROWS) * PERI_TILE_ROWS;
-  int64_t points = winograd_tiles_layout(&p.s, room), sums = room * p.m_row;
+  winograd_tiles_place(&p->s, from, min64(from + part->tiles, w->g.n * part->down * part->across));
+  int64_t room = blocks64(p->s.count, PERI_TILE_ROWS) * PERI_TILE_ROWS;
+  int64_t points = winograd_tiles_layout(&p->s, room), sums = room * p->m_row;
   float *memory = peri_alloc((size_t)(points + sums + part->points * w->g.c) * sizeof(float));
+  if (!memory) return NULL;
+  p->s.v = memory;
+  p->m = p->s.v + points;
+  p->s.patch = p->m + sums;
+  winograd_inputs(&p->s);
+  return memory;
+}
+
+static int run_piece(run *job, const winograd_part *part, int64_t index) {
+  piece p;
+  float *memory = open_piece(&p, job, part, index);
   if (!memory) return PERI_ENOMEM;
-  p.s.v = memory;
-  p.m = p.s.v + points;
-  p.s.patch = p.m + sums;
-  run_tiles(&p);
+  run_panels(&p, 0, job->w->panels);
   peri_free(memory);
   return PERI_OK;
 }
@@ -200,10 +214,60 @@ static void run_indexed(void *context, int64_t index) {
   if (status < 0) atomic_store(&job->status, status);
 }
 
+/* --- tiles of a single piece: its panels are the pieces --- */
+
+/* The points of all tiles, made by the first piece that takes a slot: threads that work at the same time each
+   make their own, nearer to them than the others'; one thread alone makes them once. */
+typedef struct slot {
+  atomic_int busy;
+  float *memory;
+  piece p;
+} slot;
+
+typedef struct shared {
+  run job;
+  int64_t cuts;
+  slot slot[PANEL_CUTS];
+} shared;
+
+static void run_cut(void *context, int64_t index) {
+  shared *c = context;
+  if (atomic_load(&c->job.status) < 0) return;
+  slot *s = c->slot;
+  while (atomic_exchange(&s->busy, 1)) s++; /* as many slots as pieces: one is free */
+  int status = peri_interrupt_poll();
+  if (status == PERI_OK && !s->memory) {
+    s->memory = open_piece(&s->p, &c->job, c->job.w->part, 0);
+    if (!s->memory) status = PERI_ENOMEM;
+  }
+  int64_t panels = c->job.w->panels;
+  if (status == PERI_OK) run_panels(&s->p, index * panels / c->cuts, (index + 1) * panels / c->cuts);
+  if (status < 0) atomic_store(&c->job.status, status);
+  atomic_store(&s->busy, 0);
+}
+
+static int run_cuts(const run *job, int64_t cuts) {
+  shared c;
+  c.job = *job;
+  c.cuts = cuts;
+  for (int i = 0; i < PANEL_CUTS; i++) {
+    atomic_init(&c.slot[i].busy, 0);
+    c.slot[i].memory = NULL;
+  }
+  peri_parallel(cuts, run_cut, &c);
+  for (int i = 0; i < PANEL_CUTS; i++) peri_free(c.slot[i].memory);
+  return pieces_status(&c.job.status, "convolution");
+}
+
 int winograd_run(const winograd *w, const float *u, const winograd_output *out, const float *x) {
   run job = {.w = w, .out = out, .x = x, .u = u};
   int64_t pieces = 0;
   for (int i = 0; i < w->parts; i++) pieces += w->part[i].pieces;
+  if (pieces == 1) {
+    double work = (double)(w->part->points * w->g.n * w->part->down * w->part->across * w->g.c * w->g.oc);
+    int64_t cuts = min64(PANEL_CUTS, w->panels);
+    if (cuts > 1 && work >= CUT_WORK) return run_cuts(&job, cuts);
+  }
   peri_parallel(pieces, run_indexed, &job);
   return pieces_status(&job.status, "convolution");
 }

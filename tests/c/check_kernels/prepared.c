@@ -56,10 +56,26 @@ static void check_one(const peri_conv_pool *p, int options, double poison) {
   check_case_run(&c);
 }
 
+/* One image, of so much work that its outputs or its rows are cut for the threads. */
+static peri_conv_pool make_single(int64_t pool) {
+  int64_t few = check_integer(0, 1), size = few ? check_integer(24, 31) : check_integer(9, 14);
+  peri_conv_pool p = {.pool_h = pool, .pool_w = pool};
+  p.conv = (peri_window){.n = 1, .h = size, .w = size, .c = few ? 1 : check_integer(24, 40),
+                         .oc = few ? check_integer(32, 48) : check_integer(65, 150), .kh = 3, .kw = 3, .stride_h = 1,
+                         .stride_w = 1, .dil_h = 1, .dil_w = 1, .groups = 1, .oh = size - 2, .ow = size - 2};
+  p.ph = p.conv.oh / pool;
+  p.pw = p.conv.ow / pool;
+  return p;
+}
+
 void check_ready(void) {
   if (!CHECK_OWN(conv_prepared)) return;
   for (int i = 0; i < 120; i++) {
     peri_conv_pool p = make(1 + i % 3);
     check_one(&p, i >> 1 & 3, i % 10 == 9 ? NAN : i % 10 == 8 ? INFINITY : 0);
+  }
+  for (int i = 0; i < 24; i++) {
+    peri_conv_pool p = make_single(1 + i % 2);
+    check_one(&p, i >> 1 & 3, i % 10 == 9 ? NAN : 0);
   }
 }
