@@ -10,8 +10,8 @@
 
 enum {
   CELLS = PERI_TILE_ROWS / 4,
-  PIECE_WORK = 1 << 20, /* multiplications of a piece, about; */
-  HALVED = 1 << 17      /* from so many on one image alone makes two pieces */
+  PIECE_WORK = 1 << 20, /* multiplications of a piece, about */
+  HALVED = 1 << 17      /* from so many on, one image alone makes two pieces */
 };
 
 typedef struct cells {

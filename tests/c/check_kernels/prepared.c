@@ -76,6 +76,6 @@ void check_ready(void) {
   }
   for (int i = 0; i < 24; i++) {
     peri_conv_pool p = make_single(1 + i % 2);
-    check_one(&p, i >> 1 & 3, i % 10 == 9 ? NAN : 0);
+    check_one(&p, i >> 1 & 3, i % 10 == 9 && p.conv.c == 1 ? NAN : 0); /* Winograd's tiles spread it: winograd.c */
   }
 }
