@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/block.h"
 #include "base/status.h"
@@ -21,7 +22,6 @@ enum {
   BINS = (47 - LEAST_POWER) * STEPS + STEPS /* up to 2^47 bytes */
 };
 
-static const uint64_t CACHE_LIMIT = (uint64_t)1 << 29;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static block *bins[BINS];
 static atomic_uint_fast64_t live, total, cached, asked;
@@ -107,6 +107,18 @@ void *peri_alloc_zeroed(size_t bytes) {
   return memory;
 }
 
+/* Freed bytes that are kept at most: an eighth of the machine's memory, so that the activations of a large net are
+   not fetched from the system (and cleared by it) anew. */
+static uint64_t cache_limit(void) {
+  static atomic_uint_fast64_t limit;
+  uint64_t most = atomic_load(&limit);
+  if (most) return most;
+  long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+  most = pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size / 8 : (uint64_t)1 << 29;
+  atomic_store(&limit, most);
+  return most;
+}
+
 void peri_free(void *memory) {
   if (!memory) return;
   block *freed = (block *)(void *)((char *)memory - HEADER_BYTES);
@@ -116,7 +128,7 @@ void peri_free(void *memory) {
   }
   if (freed->recording) peri__arena_died(freed);
   atomic_fetch_sub(&live, freed->bytes);
-  if (atomic_load(&cached) + freed->capacity > CACHE_LIMIT) {
+  if (atomic_load(&cached) + freed->capacity > cache_limit()) {
     PERI_UNPOISON(memory, freed->capacity);
     free(freed);
     return;

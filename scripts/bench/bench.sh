@@ -11,6 +11,7 @@
 #
 #   --rounds N   alternating rounds (5)     --threads N   threads of every side (all processors)
 #   --seconds S  of one measurement (1)     --only A,B    these sides only (train, nets, inference)
+#   --rival-seeds N   of PyTorch's and Keras' cold starts (2)
 #
 # Every side is a process that waits; rounds alternate between them, the multiply-add probe beside each
 # round, after a warm-up that does not count. Medians are printed, ratios are medians of the rounds' ratios.
@@ -20,7 +21,7 @@ set -u
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 case ${1:-} in
   train | cold | nets | inference | scaling | kernels | startup) ;;
-  *) sed -n '2,20p' "$0" | sed 's/^# \{0,1\}//'; exit 2 ;;
+  *) sed -n '2,21p' "$0" | sed 's/^# \{0,1\}//'; exit 2 ;;
 esac
 [ -x "$root/build/perilune" ] || { echo "bench.sh: build first: bash scripts/quickstart.sh" >&2; exit 1; }
 if [ -z "${PYTHON:-}" ]; then

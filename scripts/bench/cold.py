@@ -1,4 +1,5 @@
-"""From the start of a process to a saved digit net: bench.sh cold."""
+"""From the start of a process to a saved digit net: bench.sh cold. Rivals in the layout and on the backend that the
+table of training shows to be their fastest."""
 import os
 import subprocess
 import sys
@@ -28,10 +29,8 @@ def run(options):
     ours = [str(ROOT / "build/perilune"), str(HERE / "cold.lua")]
     python = lambda name, *more: lambda seed, model: [sys.executable, str(HERE / name), str(seed), model, threads, *more]
     sides = {"perilune": (lambda seed, model: ours + [str(seed), model], ".h5", SEEDS),
-             "torch NCHW": (python("cold_torch.py", "NCHW"), ".pt", SEEDS),
-             "torch NHWC": (python("cold_torch.py", "NHWC"), ".pt", 1),
-             "keras jax": (python("cold_keras.py", "jax"), ".keras", SEEDS),
-             "keras tensorflow": (python("cold_keras.py", "tensorflow"), ".keras", 1)}
+             "torch NCHW": (python("cold_torch.py", "NCHW"), ".pt", options.rival_seeds),
+             "keras tensorflow": (python("cold_keras.py", "tensorflow"), ".keras", options.rival_seeds)}
     result = {"table": "cold", "machine": machine(), "threads": options.threads, "rows": []}
     print(f"from the start of the process to a saved digit net\n  {machine()}, {threads} threads, "
           f"probe {probe(options.threads):.0f} GFLOP/s")

@@ -63,7 +63,7 @@ function draw.inference()
     if not seen[row.name] then
       seen[row.name] = true
       local part = chosen("name", row.name)
-      speed:lines(column("batch", part), column("images", part), { title = row.name, marker = "circle" })
+      speed:lines(column("batch", part), column("images", part), { title = row.name, points = true })
     end
   end
   return speed
@@ -76,23 +76,29 @@ function draw.scaling()
     local part = chosen("what", what)
     local x = column("value", part)
     pages[#pages + 1] = plot.figure { xlabel = labels[what], ylabel = "microseconds an image", logx = 2, logy = true, legend = "top left" }
-      :lines(x, column("perilune", part, 1e6), { title = "Perilune", marker = "circle" })
-      :lines(x, column("torch", part, 1e6), { title = "PyTorch, its better layout", marker = "circle" })
+      :lines(x, column("perilune", part, 1e6), { title = "Perilune", points = true })
+      :lines(x, column("torch", part, 1e6), { title = "PyTorch, its better layout", points = true })
   end
   return plot.panels(pages)
 end
 
+-- Of the many rows of the table those of whole layers.
+local SHOWN = { "matmul 512^3", "dense 128x1600x128", "dense dX", "dense dW", "conv1 + pool", "conv1 + pool dW",
+  "13x13x32>64 n 128 + pool", "28x28x32>32 n 32", "28x28x32>32 n 32 dX", "28x28x32>32 n 32 dW", "14x14x64>128 n 128",
+  "14x14x64>128 n 128 dW", "7x7x128>128 n 128", "7x7x128>128 n 128 dX", "14x14x16>16 n 512", "56x56x64>64 n 4" }
+
 function draw.kernels()
-  local pages = { columns = 1 }
+  local fig = plot.figure { title = "Percent of the multiply-add probe, on operations executed, one thread", ylabel = "%",
+    yrange = { 0, 110 }, width = 1300, height = 560, legend = "above" }
   for _, isa in ipairs { "avx512", "avx2" } do
-    local part = chosen("isa", isa)
-    if #part > 0 then
-      local title = ("Percent of the multiply-add probe, on operations executed, one thread, %s"):format(isa)
-      pages[#pages + 1] = plot.figure { title = title, ylabel = "%", yrange = { 0, 110 }, width = 1300, height = 480 }
-        :bars(column("name", part), column("fraction", part, 100), { values = "%.0f" })
+    local found, names, fractions = {}, {}, {}
+    for _, row in ipairs(chosen("isa", isa)) do found[row.name] = row.fraction end
+    for _, shown in ipairs(SHOWN) do
+      if found[shown] then names[#names + 1], fractions[#fractions + 1] = shown, 100 * found[shown] end
     end
+    if #names > 0 then fig:bars(names, fractions, { title = isa, values = "%.0f" }) end
   end
-  return #pages == 1 and pages[1] or plot.panels(pages)
+  return fig
 end
 
 function draw.startup()

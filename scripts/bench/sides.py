@@ -9,9 +9,11 @@ import pathlib
 import statistics
 import subprocess
 import sys
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = ROOT / "scripts/bench"
+SETTLE = 0.2  # seconds between two sides
 AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2",
         "PERILUNE_ISA": "avx2", "XLA_FLAGS": "--xla_cpu_max_isa=AVX2"}
 
@@ -67,13 +69,16 @@ def probe(threads, isa="best"):
 
 
 def rounds(sides, count, seconds, threads):
-    """Asks all sides in turn, `count` times: for each side the list of its answers; and the probes."""
+    """Asks all sides in turn, `count` times: for each side the list of its answers; and the probes. Before each
+    answer that counts, the side before has time to let its threads sleep, and this one runs for a moment."""
     for side in sides:
         side.warm(seconds)
     answers, probes = {side.name: [] for side in sides}, []
     for number in range(count):
         probes.append(probe(threads))
         for side in sides[number % len(sides):] + sides[:number % len(sides)]:
+            time.sleep(SETTLE)
+            side.ask(max(2, side.steps // 8))
             answers[side.name].append(side.ask(side.steps))
     return answers, probes
 

@@ -194,6 +194,7 @@ def main():
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--only")
+    parser.add_argument("--rival-seeds", type=int, default=2)
     options = parser.parse_args()
     tables[options.table](options)
 
