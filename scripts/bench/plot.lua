@@ -26,23 +26,23 @@ end
 
 local function where() return ("%d threads, %s"):format(result.threads or 1, result.machine:match "^[^,]*") end
 
--- Names as ticks need room: one word under the other.
-local function ticks(names)
-  local short = {}
-  for i, text in ipairs(names) do short[i] = text:gsub(" ", "\n") end
-  return short
+-- Ticks at just these numbers.
+local function ticks(values)
+  local list = {}
+  for i, value in ipairs(values) do list[i] = { value, ("%d"):format(value) } end
+  return list
 end
 
 local draw = {}
 
 function draw.train()
-  return plot.figure { title = "Seconds an epoch, the digit net (" .. where() .. ")", ylabel = "seconds", width = 1100, height = 480 }
-    :bars(ticks(column "name"), column "seconds", { values = "%.2f" })
+  return plot.figure { title = "Seconds an epoch, the digit net (" .. where() .. ")", ylabel = "seconds", width = 1100, height = 520 }
+    :bars(column "name", column "seconds", { values = "%.2f" })
 end
 
 function draw.cold()
   return plot.figure { title = "From the start of the process to a saved digit net (" .. where() .. ")", ylabel = "seconds",
-    width = 900, height = 460 }:bars(ticks(column "name"), column "seconds", { values = "%.1f" })
+    width = 900, height = 460 }:bars(column "name", column "seconds", { values = "%.1f" })
 end
 
 function draw.nets()
@@ -57,7 +57,8 @@ end
 
 function draw.inference()
   local speed = plot.figure { title = "Inference of the digit net (" .. where() .. ")", xlabel = "batch", ylabel = "images a second",
-    logx = 2, logy = true, width = 900, height = 480, legend = "top left" }
+    logx = 2, logy = true, width = 900, height = 480, legend = "above",
+    xticks = ticks { 1, 4, 16, 64, 256, 1024, 4096 } }
   local seen = {}
   for _, row in ipairs(rows) do
     if not seen[row.name] then
@@ -75,7 +76,8 @@ function draw.scaling()
   for _, what in ipairs { "batch", "width", "size" } do
     local part = chosen("what", what)
     local x = column("value", part)
-    pages[#pages + 1] = plot.figure { xlabel = labels[what], ylabel = "microseconds an image", logx = 2, logy = true, legend = "top left" }
+    pages[#pages + 1] = plot.figure { xlabel = labels[what], ylabel = "microseconds an image", logx = 2, logy = true, legend = "above",
+      xticks = ticks(x) }
       :lines(x, column("perilune", part, 1e6), { title = "Perilune", points = true })
       :lines(x, column("torch", part, 1e6), { title = "PyTorch, its better layout", points = true })
   end
