@@ -50,9 +50,11 @@ run_ctest() { # build folder, then ctest's arguments
 
 failed=()
 if [ $level != default ]; then
-  say "MNIST and the Python of the outside readers"
+  say "MNIST, the Python of the outside readers, Jupyter"
   bash scripts/fetch_mnist.sh || failed+=("fetching MNIST")
   bash tests/outside/setup.sh || failed+=("setting up the Python of the outside readers")
+  REQUIREMENTS=tests/outside/requirements-jupyter.txt bash tests/outside/setup.sh build/venv-jupyter ||
+    failed+=("setting up Jupyter's front ends")
 
   say "With clang 14"
   build_into build-clang -DCMAKE_C_COMPILER=clang-14 || failed+=("building with clang 14")

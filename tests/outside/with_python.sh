@@ -1,7 +1,14 @@
 #!/bin/bash
-# Runs a Python script in build/venv, made when it is not there: with_python.sh SCRIPT [ARGUMENT...]
+# Runs a Python script in a venv that is made when it is not there: with_python.sh [--jupyter] SCRIPT [ARGUMENT...]
+# The venv is build/venv with the packages of tests/golden, or build/venv-jupyter with those of requirements-jupyter.txt.
 # Ends as the script does; with 77 and a reason when the venv cannot be had.
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-bash "$here/setup.sh" || exit $?
-exec "$here/../../build/venv/bin/python" "$@"
+venv=$here/../../build/venv
+if [ "${1:-}" = --jupyter ]; then
+  shift
+  venv=$venv-jupyter
+  export REQUIREMENTS=$here/requirements-jupyter.txt
+fi
+bash "$here/setup.sh" "$venv" || exit $?
+exec "$venv/bin/python" "$@"
