@@ -8,6 +8,7 @@ import keras  # noqa: E402  (the backend must be named first)
 import numpy  # noqa: E402
 
 import data  # noqa: E402
+import nets_keras  # noqa: E402
 
 EPOCHS, BATCH, RATE = 2, 128, 8e-3
 if backend == "tensorflow":
@@ -23,13 +24,7 @@ def load(part):
 
 x, y = load("train")
 steps = -(-len(x) // BATCH)
-layers = keras.layers
-net = keras.Sequential([
-    keras.Input((28, 28, 1)),
-    layers.Conv2D(32, 3, activation="relu"), layers.MaxPooling2D(2),
-    layers.Conv2D(64, 3, activation="relu"), layers.MaxPooling2D(2),
-    layers.Flatten(), layers.Dense(128, activation="relu"), layers.Dense(10, activation="softmax"),
-])
+net = nets_keras.digit()
 # Up to the peak and down again by a cosine: Keras' nearest to one cycle.
 rate = keras.optimizers.schedules.CosineDecay(RATE / 25, int(0.7 * EPOCHS * steps), alpha=0.0, warmup_target=RATE,
                                               warmup_steps=int(0.3 * EPOCHS * steps))

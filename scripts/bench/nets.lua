@@ -1,4 +1,4 @@
--- The nets of the benchmarks, as side_perilune.lua trains them; nets_torch.py and nets_keras.py hold the same.
+-- The nets of the benchmarks, as side_perilune.lua trains them; nets_torch.py holds the same, nets_keras.py the digit net.
 local peri = require "perilune"
 local nn = peri.nn
 

@@ -26,13 +26,6 @@ end
 
 local function where() return ("%d threads, %s"):format(result.threads or 1, result.machine:match "^[^,]*") end
 
--- Ticks at just these numbers.
-local function ticks(values)
-  local list = {}
-  for i, value in ipairs(values) do list[i] = { value, ("%d"):format(value) } end
-  return list
-end
-
 local draw = {}
 
 function draw.train()
@@ -57,8 +50,7 @@ end
 
 function draw.inference()
   local speed = plot.figure { title = "Inference of the digit net (" .. where() .. ")", xlabel = "batch", ylabel = "images a second",
-    logx = 2, logy = true, width = 900, height = 480, legend = "above",
-    xticks = ticks { 1, 4, 16, 64, 256, 1024, 4096 } }
+    logx = 2, logy = true, width = 900, height = 480, legend = "above" }
   local seen = {}
   for _, row in ipairs(rows) do
     if not seen[row.name] then
@@ -76,8 +68,7 @@ function draw.scaling()
   for _, what in ipairs { "batch", "width", "size" } do
     local part = chosen("what", what)
     local x = column("value", part)
-    pages[#pages + 1] = plot.figure { xlabel = labels[what], ylabel = "microseconds an image", logx = 2, logy = true, legend = "above",
-      xticks = ticks(x) }
+    pages[#pages + 1] = plot.figure { xlabel = labels[what], ylabel = "microseconds an image", logx = 2, logy = true, legend = "above" }
       :lines(x, column("perilune", part, 1e6), { title = "Perilune", points = true })
       :lines(x, column("torch", part, 1e6), { title = "PyTorch, its better layout", points = true })
   end

@@ -10,6 +10,7 @@ import keras  # noqa: E402  (the backend must be named first)
 import numpy  # noqa: E402
 
 import data  # noqa: E402
+import nets_keras  # noqa: E402
 
 if work["backend"] == "tensorflow":
     import tensorflow
@@ -18,13 +19,7 @@ keras.utils.set_random_seed(1)
 batch = work["batch"]
 x, y = data.pictures(work)
 x = x.astype(numpy.float32) / 255
-layers = keras.layers
-net = keras.Sequential([
-    keras.Input((28, 28, 1)),
-    layers.Conv2D(32, 3, activation="relu"), layers.MaxPooling2D(2),
-    layers.Conv2D(64, 3, activation="relu"), layers.MaxPooling2D(2),
-    layers.Flatten(), layers.Dense(128, activation="relu"), layers.Dense(10, activation="softmax"),
-])
+net = nets_keras.digit()
 net.compile(optimizer=keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy",
             steps_per_execution=work.get("together", 8), jit_compile=work.get("jit", "auto"))
 net.fit(x[:batch * 8], y[:batch * 8], batch_size=batch, verbose=0)

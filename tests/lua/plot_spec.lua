@@ -127,6 +127,12 @@ describe("every chart", function()
     assert.is_truthy(text:find "@@@" and text:find "[+=][+=][+=]" and not text:find "XX")
   end)
 
+  it("labels a logarithmic axis of another base by its own powers", function()
+    local script = plot.lines({ 1, 2, 512 }, { 1, 8, 2 ^ 40 }, { logx = 2, logy = 2 }):script()
+    assert.is_truthy(script:find("'128' 128, '256' 256", 1, true))
+    assert.is_truthy(script:find("'2^{20}' 1048576", 1, true))
+  end)
+
   it("draws sixels", function()
     assert.is_truthy(plot.lines({ 1, 2 }):sixel():find "\27P")
   end)

@@ -84,6 +84,21 @@ local function few_decades(lo, hi)
   return table.concat(ticks, ", ")
 end
 
+-- Powers of a base that is not 10, a dozen at most: by their values while these are short, else as powers.
+local function powers_of(base, lo, hi, plain)
+  local first = math.ceil(math.log(lo, base) - 1e-6)
+  local last = math.floor(math.log(hi, base) + 1e-6)
+  local short = first >= -3 and base ^ last < 1e6
+  local shape = plain and "%s^%d" or "%s^{%d}"
+  local ticks = {}
+  local step = (last - first) // 12 + 1
+  for power = -(-first // step) * step, last, step do
+    local at = number(base ^ power)
+    ticks[#ticks + 1] = quote.string(short and at or shape:format(number(base), power)) .. " " .. at
+  end
+  return table.concat(ticks, ", ")
+end
+
 -- A step of 1, 2 or 5 times a power of ten, at least 1, for at most `most` ticks.
 local function whole_step(lo, hi, most)
   local step = 1
@@ -134,6 +149,9 @@ local function ticks_of(figure, axis, lo, hi, is_log, ctx)
   end
   if ticks ~= nil then listed_ticks(where, { ticks }) end
   if not is_log then return set .. plainly end
+  if type(is_log) == "number" and is_log ~= 10 then
+    return lo and ("%s(%s) enhanced"):format(set, powers_of(is_log, lo, hi, ctx.plain)) or set .. plainly
+  end
   if lo and math.log(hi / lo, 10) < 2.5 then return set .. "(" .. few_decades(lo, hi) .. ") " .. plainly end
   return ("set format %s '%s'\n%senhanced\nset m%stics 10"):format(axis, ctx.plain and "1e%T" or "10^{%T}", set, axis)
 end
