@@ -25,7 +25,7 @@ peri._VERSION = "0.1.0"
 
 local topics = {
   nn = true, optim = true, data = true, plot = true, image = true, linalg = true, train = true,
-  display = true, draw = true,
+  display = true, draw = true, explain = true,
 }
 
 getmetatable(peri).__index = function(self, name)

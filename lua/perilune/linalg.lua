@@ -137,6 +137,29 @@ function linalg.lstsq(a, b, options)
   return x, residuals, rank, s
 end
 
+--- Principal components: the directions in which the rows of a matrix differ most, by the singular values of the
+-- centred matrix.
+-- @param x       (n, d), one sample a row
+-- @param options { components = k }: how many are kept (default: min(n, d))
+-- @return an object: components (k, d), one a row, from the largest variance down (the largest element of each is
+--   positive); variances (k), over n - 1; ratios (k), of the variance of all; singular_values (k); mean (d); and the
+--   methods pca:transform(x, count) -> (n, count) and pca:inverse(z) -> (n, d)
+function linalg.pca(x, options)
+  local o = args.named("linalg.pca", options, { { "components", "integer" } })
+  check("linalg.pca", x, 2)
+  local n, d = x.shape[1], x.shape[2]
+  if #x.shape ~= 2 or n < 2 then
+    error(("linalg.pca: x is (%s), expected a matrix of 2 rows or more; x:flatten(2) makes rows of pictures"):format(
+      table.concat(x.shape, ", ")), 2)
+  end
+  local count = o.components or math.min(n, d)
+  if count < 1 or count > math.min(n, d) then
+    error(("linalg.pca: argument 'components' wants 1 to %d, the smaller side of (%d, %d), got %d"):format(
+      math.min(n, d), n, d, count), 2)
+  end
+  return detached(require("perilune.linalg.pca").new, linalg, x, count)
+end
+
 --- The inverse of each matrix.
 function linalg.inverse(a) return library.inverse(a) end
 linalg.inv = linalg.inverse

@@ -13,7 +13,7 @@ import math
 import pathlib
 import sys
 
-TOPICS = ("augment", "layers", "linalg", "losses", "optimisers", "ops", "training")
+TOPICS = ("augment", "explain", "layers", "linalg", "losses", "optimisers", "ops", "training")
 HERE = pathlib.Path(__file__).resolve().parent
 LARGEST = 700_000  # bytes: these files are read by people and by git
 
