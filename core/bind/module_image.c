@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/memory.h"
 #include "bind/bind.h"
 
 /* read(path [, channels]) -> float32 (H, W, C) in [0, 1]; channels: 0 as the file has them, 1 grey, 3 colour */
@@ -31,6 +32,19 @@ static int l_write(lua_State *L) {
   return 0;
 }
 
+/* encode(picture [, scale]) -> the bytes of a PNG */
+static int l_encode(lua_State *L) {
+  uint8_t *bytes;
+  size_t count;
+  luaL_Buffer buffer;
+  peri_lua_check(L, peri_image_encode(&bytes, &count, peri_lua_tensor(L, 1), (int)luaL_optinteger(L, 2, 1)));
+  char *space = luaL_buffinitsize(L, &buffer, count); /* may raise: then only these bytes leak, at the end of memory */
+  memcpy(space, bytes, count);
+  peri_free(bytes);
+  luaL_pushresultsize(&buffer, count);
+  return 1;
+}
+
 /* resize(picture, height, width [, filter]) */
 static int l_resize(lua_State *L) {
   peri_filter filter;
@@ -56,8 +70,8 @@ static int l_digit(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"read", l_read}, {"parse", l_parse}, {"write", l_write}, {"resize", l_resize},
-                                     {"grey", l_grey}, {"digit", l_digit}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"read", l_read}, {"parse", l_parse}, {"write", l_write}, {"encode", l_encode},
+                                     {"resize", l_resize}, {"grey", l_grey}, {"digit", l_digit}, {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_perilune_image(lua_State *L);
 int luaopen_perilune_image(lua_State *L) {

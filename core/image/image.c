@@ -110,6 +110,36 @@ int peri_image_grey(peri_tensor **out, const peri_tensor *image) {
 
 /* --- writing --- */
 
+/* Rounded to bytes; anything that is no number becomes 0. */
+static uint8_t byte_of(float v) { return v > 0 ? v < 1 ? (uint8_t)(v * 255.0f + 0.5f) : 255 : 0; }
+
+int peri__image_samples(peri_image_samples *out, const char *op, const peri_tensor *image, int scale) {
+  bool pixels = image->ndim == 3 && image->shape[2] >= 1 && image->shape[2] <= 4;
+  if ((image->ndim != 2 && !pixels) || image->dtype == PERI_I64) {
+    return peri_fail(PERI_ESHAPE, "%s: the picture is %s, expected floats in 0..1 or uint8, (H, W) or (H, W, 1 to 4)", op,
+                     peri_tensor_text(image));
+  }
+  if (scale < 1 || scale > 64) return peri_fail(PERI_EARG, "%s: scale is %d, expected 1 to 64", op, scale);
+  int64_t height = image->shape[0], width = image->shape[1];
+  if (height < 1 || width < 1 || height > PERI_IMAGE_SIDE_MOST / scale || width > PERI_IMAGE_SIDE_MOST / scale ||
+      height * width > PERI_IMAGE_PIXELS_MOST / scale / scale) {
+    return peri_fail(PERI_ESHAPE, "%s: the picture is %s, %d times as large: expected 1 to %d on a side, %d in all", op,
+                     peri_tensor_text(image), scale, PERI_IMAGE_SIDE_MOST, PERI_IMAGE_PIXELS_MOST);
+  }
+  peri_tensor *dense;
+  PERI_TRY(peri_tensor_cast(&dense, image, image->dtype == PERI_U8 ? PERI_U8 : PERI_F32));
+  int64_t count = peri_tensor_count(dense);
+  uint8_t *bytes = peri_alloc((size_t)count);
+  if (bytes && dense->dtype == PERI_U8) memcpy(bytes, peri_tensor_data(dense), (size_t)count);
+  if (bytes && dense->dtype == PERI_F32) {
+    const float *v = peri_tensor_data(dense);
+    for (int64_t i = 0; i < count; i++) bytes[i] = byte_of(v[i]);
+  }
+  peri_tensor_release(dense);
+  *out = (peri_image_samples){bytes, (int)width, (int)height, pixels ? (int)image->shape[2] : 1, scale};
+  return bytes ? PERI_OK : PERI_ENOMEM;
+}
+
 typedef enum kind { KIND_UNKNOWN, KIND_PNG, KIND_JPEG, KIND_PGM, KIND_PPM } kind;
 
 static kind kind_of(const char *path) {
@@ -123,9 +153,6 @@ static kind kind_of(const char *path) {
   }
   return KIND_UNKNOWN;
 }
-
-/* Rounded to bytes; anything that is no number becomes 0. */
-static uint8_t byte_of(float v) { return v > 0 ? v < 1 ? (uint8_t)(v * 255.0f + 0.5f) : 255 : 0; }
 
 static int write_kind(kind kind, peri_file_writer *w, const peri_image_samples *s, int quality) {
   switch (kind) {
@@ -165,7 +192,7 @@ int peri_image_write(const char *path, const peri_tensor *image, int quality) {
   if (status >= 0) {
     const float *v = peri_tensor_data(dense);
     for (int64_t i = 0; i < count; i++) bytes[i] = byte_of(v[i]);
-    const peri_image_samples samples = {bytes, (int)dense->shape[1], (int)dense->shape[0], (int)dense->shape[2]};
+    const peri_image_samples samples = {bytes, (int)dense->shape[1], (int)dense->shape[0], (int)dense->shape[2], 1};
     status = write_samples(path, kind, &samples, quality);
   }
   peri_free(bytes);

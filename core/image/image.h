@@ -32,6 +32,10 @@ int peri_image_parse(peri_tensor **out, const void *bytes, size_t count, const c
    are clamped to [0, 1]. quality (JPEG): 1 to 100. The file appears whole or not at all. --- */
 int peri_image_write(const char *path, const peri_tensor *image, int quality);
 
+/* The bytes of a PNG, new (peri_free), with every pixel as a square of `scale` pixels (1 to 64). Here a picture may
+   have alpha as its last of 2 or 4 channels. */
+int peri_image_encode(uint8_t **bytes, size_t *count, const peri_tensor *image, int scale);
+
 /* --- changing (resize.c) --- */
 typedef enum peri_filter {
   PERI_FILTER_AUTO,    /* per axis: area where it shrinks, bilinear where it grows */

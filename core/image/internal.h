@@ -11,11 +11,15 @@ typedef struct peri_image_source {
   const char *name;
 } peri_image_source;
 
-/* Samples to be written: dense rows of `channels` bytes a pixel. */
+/* Samples to be written: dense rows of `channels` bytes a pixel (2 and 4, with alpha, for PNG alone). */
 typedef struct peri_image_samples {
   const uint8_t *bytes;
   int width, height, channels;
+  int scale; /* PNG: every pixel becomes scale x scale; 0 is 1 */
 } peri_image_samples;
+
+/* The samples of a picture of 1 to 4 channels, or (H, W); the bytes are the caller's to free. */
+int peri__image_samples(peri_image_samples *out, const char *op, const peri_tensor *image, int scale);
 
 /* Where a writer puts its bytes; PERI_OK or a failure that the writer passes on. */
 typedef struct peri_file_writer peri_file_writer;

@@ -1,4 +1,4 @@
-/* png.c - PNG through libpng, from and to memory.
+/* png.c - PNG through libpng, from and to memory; peri_image_encode is its own way out, with alpha.
 
    libpng reports errors by a longjmp, which stays inside this file: everything that must be released
    lives in a structure outside the function that calls setjmp. Files of every depth and kind are turned
@@ -21,7 +21,9 @@ typedef struct png_state {
   png_infop info;
   const peri_image_source *source;
   size_t at; /* bytes read */
-  peri_file_writer *writer;
+  peri_file_writer *writer; /* NULL: into the buffer */
+  uint8_t *buffer;
+  size_t used, room;
   int status; /* of a failure of ours; 0 when libpng itself complained */
   char message[200];
   png_bytep samples;
@@ -149,9 +151,24 @@ int peri__png_read(peri_tensor **out, const peri_image_source *s) {
 
 /* --- writing --- */
 
+static int into_buffer(png_state *state, const uint8_t *from, size_t count) {
+  if (state->used + count > state->room) {
+    size_t room = 2 * state->room + count + 4096;
+    uint8_t *more = peri_alloc(room);
+    if (!more) return PERI_ENOMEM;
+    if (state->used) memcpy(more, state->buffer, state->used);
+    peri_free(state->buffer);
+    state->buffer = more;
+    state->room = room;
+  }
+  memcpy(state->buffer + state->used, from, count);
+  state->used += count;
+  return PERI_OK;
+}
+
 static void write_bytes(png_structp png, png_bytep from, size_t count) {
   png_state *state = png_get_io_ptr(png);
-  leave(state, peri_file_writer_write(state->writer, from, count));
+  leave(state, state->writer ? peri_file_writer_write(state->writer, from, count) : into_buffer(state, from, count));
 }
 static void flush_nothing(png_structp png) { (void)png; }
 
@@ -164,23 +181,59 @@ static void write_picture(png_state *state) {
   const peri_image_samples *s = ((png_picture *)(void *)state)->samples;
   png_set_write_fn(state->png, state, write_bytes, flush_nothing);
   png_set_user_limits(state->png, PERI_IMAGE_SIDE_MOST, PERI_IMAGE_SIDE_MOST);
-  png_set_IHDR(state->png, state->info, (png_uint_32)s->width, (png_uint_32)s->height, 8,
-               s->channels == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
-               PNG_FILTER_TYPE_DEFAULT);
+  static const int kinds[] = {PNG_COLOR_TYPE_GRAY, PNG_COLOR_TYPE_GRAY_ALPHA, PNG_COLOR_TYPE_RGB, PNG_COLOR_TYPE_RGB_ALPHA};
+  int times = s->scale > 1 ? s->scale : 1;
+  png_set_IHDR(state->png, state->info, (png_uint_32)(s->width * times), (png_uint_32)(s->height * times), 8,
+               kinds[s->channels - 1], PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  /* Equal rows and runs of equal pixels are what deflate finds by itself. */
+  if (times > 1) png_set_filter(state->png, PNG_FILTER_TYPE_BASE, PNG_FILTER_NONE);
   png_write_info(state->png, state->info);
+  size_t channels = (size_t)s->channels, row = (size_t)s->width * channels;
+  if (times > 1) {
+    state->samples = peri_alloc(row * (size_t)times);
+    if (!state->samples) leave(state, PERI_ENOMEM);
+  }
   for (int y = 0; y < s->height; y++) {
-    png_write_row(state->png, s->bytes + (size_t)y * (size_t)s->width * (size_t)s->channels);
+    const uint8_t *from = s->bytes + (size_t)y * row;
+    uint8_t *to = state->samples;
+    for (int x = 0; to && x < s->width; x++, from += channels) {
+      for (int i = 0; i < times; i++, to += channels) memcpy(to, from, channels);
+    }
+    for (int i = 0; i < times; i++) png_write_row(state->png, to ? state->samples : from);
   }
   png_write_end(state->png, NULL);
 }
 
-int peri__png_write(peri_file_writer *w, const peri_image_samples *s) {
-  png_picture picture = {.state = {.writer = w}, .samples = s};
-  png_state *state = &picture.state;
+/* Writes the picture to where its state says. */
+static int compress(png_picture *picture, const char *op) {
+  png_state *state = &picture->state;
   state->png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, state, on_error, on_warning, NULL, allocate, release);
   if (state->png) state->info = png_create_info_struct(state->png);
   int status = guarded(state, write_picture);
-  if (status == PERI_EFORMAT && state->status == 0) peri_fail(status, "image.save: PNG: %s", state->message);
+  if (status == PERI_EFORMAT && state->status == 0) peri_fail(status, "%s: PNG: %s", op, state->message);
   if (state->png) png_destroy_write_struct(&state->png, &state->info);
+  peri_free(state->samples);
   return status;
+}
+
+int peri__png_write(peri_file_writer *w, const peri_image_samples *s) {
+  png_picture picture = {.state = {.writer = w}, .samples = s};
+  return compress(&picture, "image.save");
+}
+
+int peri_image_encode(uint8_t **bytes, size_t *count, const peri_tensor *image, int scale) {
+  *bytes = NULL;
+  *count = 0;
+  peri_image_samples samples;
+  PERI_TRY(peri__image_samples(&samples, "image.encode", image, scale));
+  png_picture picture = {.samples = &samples};
+  int status = compress(&picture, "image.encode");
+  peri_free((void *)samples.bytes);
+  if (status < 0) {
+    peri_free(picture.state.buffer);
+    return status;
+  }
+  *bytes = picture.state.buffer;
+  *count = picture.state.used;
+  return PERI_OK;
 }

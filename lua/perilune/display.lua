@@ -1,21 +1,49 @@
---- The sink through which anything shows itself. An object's metatable may have
+--- How anything shows itself, in a notebook, a terminal or a file.
 --
---     __mime = function(object) return { ["text/plain"] = "...", ["image/svg+xml"] = "..." } end
+-- An object's metatable may have
 --
--- and display.show(object) hands these forms to the backend: a notebook's or a file's once it registers itself,
--- else the terminal's, which prints the text. What has no __mime is shown as display.pretty writes it.
+--     __mime = function(object) return forms, metadata end
+--     __terminal = function(object, screen) return text or nil end
+--
+-- `forms` are texts by MIME type ("text/plain", "text/html", "image/svg+xml", ...): image/png and image/jpeg are the
+-- raw bytes, application/json and what ends in +json are Lua tables; `metadata` are tables by MIME type
+-- ({ ["image/png"] = { width = 280 } }). An object that has no __mime is shown as display.pretty writes it.
+-- `screen` is what display.terminal describes; without a __terminal, or when it gives nil, there is text.
+--
+--     peri.display(x)                        shows x here and now, also in the middle of a cell
+--     local h = peri.display(x); h:update(y) shows y in x's place
+--     peri.display(peri.markdown "**bold**")
+--
+-- The backend that registered last does the showing: a notebook's kernel, a report that is being written, and where
+-- there is none, the terminal.
 -- @module perilune.display
-local display = {}
+local args = require "perilune.args"
+local core = require "perilune.core"
+local html = require "perilune.display.html"
+local pretty = require "perilune.display.pretty"
+local rich = require "perilune.display.rich"
+
+local display = { pretty = pretty.pretty, text = pretty.text, paint = pretty.paint }
+
+for _, name in ipairs { "html", "markdown", "latex", "svg", "json", "image" } do display[name] = rich[name] end
+
+-- --- backends ---------------------------------------------------------------------------------------------------
 
 local backends = {} -- the last registered is asked
 
---- Makes a backend the one that shows.
--- @param backend  { name = "notebook", show = function(forms, object) ... end }; forms are texts by MIME type,
---   "text/plain" among them
+local function active() return backends[#backends] or require "perilune.display.terminal" end
+
+--- Makes a backend the one that shows, until the function that this returns is called.
+-- @param backend a table of functions, of which only show must be there:
+--   name = "notebook";
+--   show = function(forms, given): given is { id = of the display, metadata = by MIME type, object = the value };
+--   update = function(forms, given): the display given.id shows these forms now;
+--   clear = function(wait): what was shown so far goes; with wait, only when something new comes;
+--   progress = function(given): a progress object for net:fit, or nil
 -- @return a function that takes it away again
 function display.register(backend)
   if type(backend) ~= "table" or type(backend.show) ~= "function" then
-    error("display.register: wants { name = ..., show = function(forms, object) ... end }", 2)
+    error("display.register: wants { name = ..., show = function(forms, given) ... end }", 2)
   end
   backends[#backends + 1] = backend
   return function()
@@ -29,226 +57,141 @@ end
 --- Whether something other than the terminal shows.
 function display.has_backend() return backends[1] ~= nil end
 
-local WORDS = {}
-for word in ("and break do else elseif end false for function goto if in local nil not or repeat return then true "
-  .. "until while"):gmatch "%a+" do
-  WORDS[word] = true
-end
-
-local ESCAPES = { ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t", ['"'] = '\\"', ["\\"] = "\\\\" }
-
-local COLOURS = {
-  number = "\27[36m", string = "\27[32m", boolean = "\27[35m", key = "\27[34m", dim = "\27[2m", error = "\27[31m",
-}
-
---- Colours text for a terminal by its role: "number", "string", "boolean", "key", "dim" or "error".
-function display.paint(text, role)
-  local start = COLOURS[role]
-  return start and start .. text .. "\27[0m" or text
-end
-
-local function plain(text) return text end
-
--- Width on a screen: characters, without colours. What is no UTF-8 counts its bytes.
-local function cells(text)
-  text = text:gsub("\27%[[%d;]*m", "")
-  return utf8.len(text) or #text
-end
-
--- A string as Lua source on one line, UTF-8 kept readable, other bytes escaped, long ones cut.
-local function quoted(text, longest)
-  local cut = #text > longest
-  if cut then text = text:sub(1, (utf8.offset(text, 0, longest + 1) or longest + 1) - 1) end
-  local strange = utf8.len(text) and '[%c"\\]' or '[%c"\\\128-\255]'
-  local shown = text:gsub(strange, function(c) return ESCAPES[c] or ("\\%d"):format(c:byte()) end)
-  return '"' .. shown .. (cut and '"...' or '"')
-end
-
--- A number as short as can be read back; whole floats keep their point.
-local function number(x)
-  if math.type(x) == "integer" then return ("%d"):format(x) end
-  if x ~= x then return "nan" end
-  if x == math.huge or x == -math.huge then return x > 0 and "inf" or "-inf" end
-  local short = ("%.7g"):format(x)
-  if tonumber(short) ~= x then short = ("%.10g"):format(x) end
-  return short:find "[%.e]" and short or short .. ".0"
-end
-
-local function own_text(value)
-  local meta = getmetatable(value)
-  return type(meta) == "table" and (rawget(meta, "__tostring") or rawget(meta, "__name")) and true or false
-end
-
--- tostring that cannot fail, since it is the value's own code.
-local function safe_text(value)
-  local ok, text = pcall(tostring, value)
-  return ok and text or ("<%s: its __tostring failed: %s>"):format(type(value), tostring(text))
-end
-
-local function field(value, name)
-  local ok, found = pcall(function() return value[name] end)
-  return ok and found or nil
-end
-
--- A value with a text of its own inside a table; of a tensor of several lines type and shape say enough.
-local function inner_text(value, text, depth)
-  if not text:find "\n" then return text end
-  local dtype, shape = field(value, "dtype"), field(value, "shape")
-  if type(dtype) == "string" and type(shape) == "table" then
-    return ("%s tensor [%s]"):format(dtype, table.concat(shape, ", "))
-  end
-  return (text:gsub("\n", "\n" .. ("  "):rep(depth)))
-end
-
--- Keys in an order that people expect: numbers, then names, then the rest.
-local function sorted_keys(t, length)
-  local keys = {}
-  for key in next, t do
-    if not (math.type(key) == "integer" and key >= 1 and key <= length) then keys[#keys + 1] = key end
-  end
-  local rank = { number = 1, string = 2, boolean = 3 }
-  table.sort(keys, function(a, b)
-    local ra, rb = rank[type(a)] or 4, rank[type(b)] or 4
-    if ra ~= rb then return ra < rb end
-    if ra <= 2 then return a < b end
-    return tostring(a) < tostring(b)
-  end)
-  return keys
-end
-
-local write -- below: pieces of a table call it for their parts
-
-local function key_text(key, state, depth)
-  if type(key) == "string" and key:find "^[%a_][%w_]*$" and not WORDS[key] then
-    return state.paint(key, "key")
-  end
-  return "[" .. write(key, state, depth) .. "]"
-end
-
--- The parts of a table, in order, at most state.items of them.
-local function parts_of(t, state, depth)
-  local parts, length, left = {}, rawlen(t), state.items
-  for i = 1, length do
-    if left == 0 or state.total <= 0 then
-      left = 0
-      break
-    end
-    parts[#parts + 1], left = write(rawget(t, i), state, depth + 1), left - 1
-  end
-  local keys = sorted_keys(t, length)
-  local wide, names = 0, {}
-  for i = 1, math.min(#keys, left) do
-    names[i] = key_text(keys[i], state, depth + 1)
-    wide = math.max(wide, cells(names[i]))
-  end
-  for i, name in ipairs(names) do
-    parts[#parts + 1] = { name, write(rawget(t, keys[i]), state, depth + 1) }
-  end
-  local hidden = length + #keys - #parts
-  return parts, wide, hidden
-end
-
-local function flat(parts)
-  local words = {}
-  for i, part in ipairs(parts) do
-    words[i] = type(part) == "table" and part[1] .. " = " .. part[2] or part
-  end
-  return "{ " .. table.concat(words, ", ") .. " }"
-end
-
--- Short elements of a list share lines, in columns; all else has its own.
-local function stacked(parts, wide, indent, width)
-  local lines, row, widest = {}, nil, 0
-  for _, part in ipairs(parts) do
-    if type(part) == "string" and cells(part) <= 24 then widest = math.max(widest, cells(part)) end
-  end
-  for _, part in ipairs(parts) do
-    local short = type(part) == "string" and cells(part) <= 24
-    if type(part) == "table" then
-      part = part[1] .. (" "):rep(wide - cells(part[1])) .. " = " .. part[2]
-    elseif short then
-      part = (" "):rep(widest - cells(part)) .. part
-    end
-    if row and short and #indent + cells(row) + cells(part) + 5 <= width then
-      row = row .. ", " .. part
-      lines[#lines] = indent .. "  " .. row
-    else
-      row = short and part or nil
-      lines[#lines + 1] = indent .. "  " .. part
-    end
-  end
-  return "{\n" .. table.concat(lines, ",\n") .. "\n" .. indent .. "}"
-end
-
-local function write_table(t, state, depth)
-  if state.open[t] then return state.paint("<cycle>", "dim") end
-  if next(t) == nil then return "{}" end
-  if depth >= state.depth then return state.paint("{...}", "dim") end
-  state.open[t] = true
-  local parts, wide, hidden = parts_of(t, state, depth)
-  state.open[t] = nil
-  if hidden > 0 then parts[#parts + 1] = state.paint(("... %d more"):format(hidden), "dim") end
-  local line = flat(parts)
-  local indent = ("  "):rep(depth)
-  if not line:find "\n" and cells(line) + #indent <= state.width then return line end
-  return stacked(parts, wide, indent, state.width)
-end
-
-function write(value, state, depth)
-  local kind = type(value)
-  state.total = state.total - 1
-  if kind == "string" then return state.paint(quoted(value, state.letters), "string") end
-  if kind == "number" then return state.paint(number(value), "number") end
-  if kind == "boolean" or kind == "nil" then return state.paint(tostring(value), "boolean") end
-  if kind ~= "table" or own_text(value) then
-    local text = safe_text(value)
-    return depth > 0 and inner_text(value, text, depth) or text
-  end
-  return write_table(value, state, depth)
-end
-
---- A value as a person wants to read it: tables with their keys sorted and aligned, on one line where they fit,
--- never deeper or longer than asked, cycles marked; what has a __tostring of its own by that.
--- @param value    anything
--- @param options  depth (4), width (100), items (60 for each table), letters (200 for each string inside),
---   total (3000 values altogether), color (false)
-function display.pretty(value, options)
-  options = options or {}
-  local state = {
-    depth = options.depth or 4, width = options.width or 100, items = options.items or 60,
-    letters = options.letters or 200, open = {},
-    total = options.total or 3000, paint = options.color and display.paint or plain,
-  }
-  return (write(value, state, 0))
-end
-
---- A value as the prompt prints it: a string and a number as `print` would, all else as `display.pretty`.
--- @param options  as for `display.pretty`
-function display.text(value, options)
-  if type(value) == "string" then return value end
-  if type(value) == "number" then
-    return options and options.color and display.paint(tostring(value), "number") or tostring(value)
-  end
-  return display.pretty(value, options)
-end
-
---- The forms of a value, by MIME type; "text/plain" is always there.
-function display.forms(value)
-  local meta = getmetatable(value)
-  local mime = type(value) ~= "string" and type(meta) == "table" and meta.__mime
-  local forms = mime and mime(value) or {}
-  if type(forms) ~= "table" then error("display: __mime wants to return a table of texts by MIME type", 2) end
-  forms["text/plain"] = forms["text/plain"] or display.pretty(value)
-  return forms
-end
-
---- Shows a value. The terminal is asked for nothing but text, so that no picture is made in vain.
-function display.show(value)
+--- The progress object that the backend has for a training run, or nil where the terminal's own will do.
+-- @param given what net:fit knows of the run
+function display.progress(given)
   local backend = backends[#backends]
-  if backend then return backend.show(display.forms(value), value) end
-  local meta = getmetatable(value)
-  local has_text = type(meta) == "table" and meta.__tostring
-  io.stdout:write(has_text and tostring(value) or display.forms(value)["text/plain"], "\n")
+  return backend and backend.progress and backend.progress(given) or nil
 end
 
-return display
+-- --- forms ------------------------------------------------------------------------------------------------------
+
+local function kind_of(value)
+  local meta = getmetatable(value)
+  local name = type(meta) == "table" and rawget(meta, "__name")
+  return type(name) == "string" and name or type(value)
+end
+
+-- A metamethod of anything but strings, whose metatable is everybody's.
+local function metamethod(value, name)
+  local meta = type(value) ~= "string" and getmetatable(value)
+  return type(meta) == "table" and rawget(meta, name) or nil
+end
+
+local function check_form(value, kind, form)
+  if type(kind) ~= "string" or not kind:find "^[%w.+-]+/[%w.+-]+$" then
+    error(("display: the __mime of a %s gives a form by the name %s, which is no MIME type"):format(kind_of(value),
+      tostring(kind)), 0)
+  end
+  local is_json = kind == "application/json" or kind:find "%+json$" ~= nil
+  if type(form) ~= (is_json and "table" or "string") then
+    error(("display: the __mime of a %s gives a %s for %s, which wants a %s"):format(kind_of(value), type(form), kind,
+      is_json and "table" or "string"), 0)
+  end
+  if is_json or (kind:find "^image/" and kind ~= "image/svg+xml") then return form end
+  return html.clean(form)
+end
+
+--- The forms of a value, by MIME type; "text/plain" is always there. Texts are valid UTF-8.
+-- @return forms, and the metadata that belong to them (a table, perhaps empty)
+-- @raise when the value's __mime fails or gives something else, with the name of its type
+function display.forms(value)
+  local mime = metamethod(value, "__mime")
+  local forms, metadata = {}, nil
+  if mime then
+    local ok
+    ok, forms, metadata = pcall(mime, value)
+    if not ok then error(("display: the __mime of a %s failed: %s"):format(kind_of(value), tostring(forms)), 0) end
+    if type(forms) ~= "table" or (metadata ~= nil and type(metadata) ~= "table") then
+      error(("display: the __mime of a %s wants to return a table of texts by MIME type, and one of metadata or nil")
+        :format(kind_of(value)), 0)
+    end
+  end
+  local result = {}
+  for kind, form in pairs(forms) do result[kind] = check_form(value, kind, form) end
+  result["text/plain"] = result["text/plain"] or html.clean(pretty.pretty(value))
+  return result, metadata or {}
+end
+
+--- Whether a value has nothing to show when it is the result of a line or a cell: what peri.display returned, say.
+-- Its metatable says so with __silent = true.
+function display.is_silent(value) return metamethod(value, "__silent") == true end
+
+-- --- showing ----------------------------------------------------------------------------------------------------
+
+-- The terminal is asked for nothing but text, so that no picture is made in vain.
+local function show(value, id)
+  local backend = active()
+  if backend.show_value then return backend.show_value(value, id) end
+  local forms, metadata = display.forms(value)
+  return backend.show(forms, { id = id, metadata = metadata, object = value })
+end
+
+--- Shows a value.
+function display.show(value) show(value) end
+
+local Handle = { __name = "perilune.DisplayHandle", __silent = true }
+Handle.__index = Handle
+
+function Handle:__tostring() return ("display handle '%s'"):format(self.id) end
+
+--- Shows another value in the place of the one before; a terminal prints it below, when its text has changed.
+-- @return the handle
+function Handle:update(value)
+  local backend = active()
+  if backend.update_value then
+    backend.update_value(value, self.id)
+  elseif backend.update then
+    local forms, metadata = display.forms(value)
+    backend.update(forms, { id = self.id, metadata = metadata, object = value })
+  else
+    show(value, self.id)
+  end
+  return self
+end
+
+-- Names of displays are unique beyond this process: a page may hold displays of an earlier one.
+local process, count = nil, 0
+
+local function new_id()
+  process = process or ("%x%s"):format(os.time(), tostring({}):match "0x0*(%x+)" or "")
+  count = count + 1
+  return ("perilune-%s-%d"):format(process, count)
+end
+
+-- peri.display(value, { id = "..." }).
+local function call(_, value, options)
+  local a = args.named("display", options, { { "id", "string" } })
+  local handle = setmetatable({ id = a.id or new_id() }, Handle)
+  local ok, reason = pcall(show, value, handle.id)
+  if not ok then error(reason, 0) end
+  return handle
+end
+
+--- Takes away what the cell has shown so far; on a terminal it clears the screen, in a file nothing.
+-- @param wait true: not before something new is shown, so that nothing flickers
+function display.clear_output(wait)
+  local backend = active()
+  if backend.clear then backend.clear(wait and true or false) end
+end
+
+--- A value as text for a terminal: figures as characters or sixels, tensors of pictures as coloured half blocks, all
+-- else as display.text has it.
+-- @param value   anything
+-- @param options what the screen can do; what is left out is looked up: color (false: none), colors ("true", "256"
+--   or "none"), width and height (in characters), sixel (true where the terminal draws them), unicode, pipe (true for
+--   a file, where the numbers of a picture say more); and for texts what display.pretty takes
+-- @return a string
+function display.terminal(value, options)
+  options = options or {}
+  local draw = metamethod(value, "__terminal")
+  local text = draw and draw(value, require("perilune.display.screen").of(options))
+  return text or pretty.text(value, options)
+end
+
+-- Tensors know nothing of this module; it knows how they look, and loads that when one is shown.
+local tensor_metatable = getmetatable(core.zeros(1))
+function tensor_metatable.__mime(t) return require("perilune.display.tensor").mime(t) end
+function tensor_metatable.__terminal(t, screen) return require("perilune.display.tensor").terminal(t, screen) end
+
+return setmetatable(display, { __call = call })

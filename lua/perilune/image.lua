@@ -79,6 +79,16 @@ function image.save(path, picture, options)
   call(library.write, path, picture, a.quality)
 end
 
+--- A picture as the bytes of a PNG file. Here its last channel may be alpha: (H, W, 2) or (H, W, 4).
+-- @param picture values beyond [0, 1] are clamped
+-- @param options { scale = 1: every pixel becomes a square of so many pixels, 1 to 64 }
+-- @return a string
+function image.encode(picture, options)
+  local a = args.named("image.encode", options, { { "scale", "integer", 1 } })
+  want_picture("image.encode", picture)
+  return call(library.encode, picture, a.scale)
+end
+
 --- A picture in another size.
 -- @param picture the picture
 -- @param height  rows

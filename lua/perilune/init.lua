@@ -28,11 +28,30 @@ local topics = {
   display = true, draw = true, explain = true,
 }
 
+-- What perilune.display shows things with, under peri's own name.
+local shown = { html = true, markdown = true, latex = true, svg = true, json = true, clear_output = true }
+
+-- peri.image is the topic, and called it shows a picture: peri.image(x).
+local function show_picture(_, ...) return require("perilune.display").image(...) end
+
 getmetatable(peri).__index = function(self, name)
-  if not topics[name] then return nil end
-  local topic = require("perilune." .. name)
-  rawset(self, name, topic)
-  return topic
+  local value
+  if shown[name] then
+    value = require("perilune.display")[name]
+  elseif topics[name] then
+    value = require("perilune." .. name)
+    if name == "image" then setmetatable(value, { __call = show_picture }) end
+  end
+  if value ~= nil then rawset(self, name, value) end
+  return value
+end
+
+getmetatable(peri).__names = function()
+  local names = {}
+  for _, list in ipairs { topics, shown } do
+    for name in pairs(list) do names[#names + 1] = name end
+  end
+  return names
 end
 
 local function restore(before, ok, ...)

@@ -5,9 +5,12 @@
 -- and takes these methods. ctx is what charts.lua describes.
 -- @module perilune.plot.output
 local args = require "perilune.args"
+local display = require "perilune.display"
 local color = require "perilune.plot.color"
 local gnuplot = require "perilune.plot.gnuplot"
 local quote = require "perilune.plot.quote"
+local screens = require "perilune.display.screen"
+local vector = require "perilune.plot.vector"
 
 local output = {}
 
@@ -72,19 +75,9 @@ local function script_of(self, format, how)
   return table.concat { "set encoding utf8\n", table.concat(blocks), terminals[format](self, how), "\n", body, "\n" }
 end
 
--- gnuplot escapes < and & in texts, but XML forbids "]]>" as well. It takes "Name:Bold" for a family's name. And
--- pixels shall stay squares where a browser would blur them.
-local function tidy_svg(svg)
-  svg = svg:gsub("%]%]>", "]]&gt;"):gsub("<image ", "<image style='image-rendering:pixelated' ")
-  return (svg:gsub('(<%a+ [^<>]-font%-family=)"([^"<>]*)"', function(start, family)
-    local name = family:match "^(.*):Bold$"
-    return ('%s"%s, sans-serif"%s'):format(start, name or family, name and ' font-weight="bold"' or "")
-  end))
-end
-
 local function render(self, format, how)
   local picture = gnuplot.render(script_of(self, format, how or {}))
-  return format == "svg" and tidy_svg(picture) or picture
+  return format == "svg" and vector.tidy(picture) or picture
 end
 
 local SHADES = " .:-=+*#%@"
@@ -112,37 +105,20 @@ local function tidy_text(text, colored)
   return text
 end
 
--- The size of the terminal, from stty where there is one.
-local function screen()
-  local columns, rows = tonumber(os.getenv "COLUMNS"), tonumber(os.getenv "LINES")
-  if not (columns and rows) then
-    local pipe <close> = io.popen("stty size </dev/tty 2>/dev/null", "r")
-    local high, wide = pipe:read("a"):match("(%d+) (%d+)")
-    rows, columns = rows or tonumber(high), columns or tonumber(wide)
-  end
-  if not columns or columns < 20 then columns = 80 end
-  if not rows or rows < 10 then rows = 24 end
-  return columns, rows
-end
-
-local function is_terminal()
-  return os.execute "test -t 1" == true and os.getenv "NO_COLOR" == nil
-end
-
 --- The picture as characters.
 -- @param options  width, height (in characters), color (default: where standard output is a terminal)
 function output:text(options)
   local o = args.named("fig:text", options, { { "width", "integer" }, { "height", "integer" }, { "color", "boolean" } })
   local columns, rows = o.width, o.height
   if not (columns and rows) then
-    local wide, high = screen()
+    local wide, high = screens.size()
     columns, rows = columns or math.min(wide, 120), rows or math.min(high - 1, 32)
   end
   if columns < 20 or rows < 6 or columns > 1000 or rows > 1000 then
     error(("fig:text: %d x %d characters; wants 20 x 6 to 1000 x 1000"):format(columns, rows), 2)
   end
   local colored = o.color
-  if colored == nil then colored = is_terminal() end
+  if colored == nil then colored = screens.is_terminal() and screens.colors() ~= "none" end
   return tidy_text(render(self, "txt", { columns = columns, rows = rows, color = colored }), colored)
 end
 
@@ -206,39 +182,38 @@ local function window_terminal()
   end
 end
 
-local function sixels_wanted()
-  return os.getenv "PERILUNE_SIXEL" == "1" and gnuplot.terminals().sixelgd
+-- What a terminal shows of a figure (see perilune.display): sixels where it draws them, else characters.
+local function on_terminal(self, screen)
+  if screen.sixel and gnuplot.terminals().sixelgd then return self:sixel() end
+  return self:text { width = math.min(screen.width, 120), height = math.max(6, math.min(screen.height - 1, 32)),
+    color = screen.colors ~= "none" }
 end
 
 --- Shows the picture: in the notebook that runs this code, else in a window that stays open until its user
--- closes it (the prompt goes on at once), else in the terminal, as sixels if PERILUNE_SIXEL is 1.
--- @return the figure itself
+-- closes it (the prompt goes on at once), else in the terminal, as sixels where it is known to draw them.
 function output:show()
-  local display = package.loaded["perilune.display"]
-  if display and display.has_backend() then
-    display.show(self)
-    return self
-  end
-  local terminal = window_terminal()
-  if terminal then
-    gnuplot.render(script_of(self, "window", { terminal = terminal }), { window = true })
-  elseif sixels_wanted() then
-    io.stdout:write(self:sixel(), "\n")
-  else
-    io.stdout:write(self:text(), "\n")
-  end
-  return self
+  local terminal = not display.has_backend() and window_terminal()
+  if not terminal then return display.show(self) end
+  gnuplot.render(script_of(self, "window", { terminal = terminal }), { window = true })
 end
 
--- What display.lua asks of any object: its forms, by MIME type.
+local LARGE = 500000 -- bytes of an SVG from which on a PNG weighs less
+
+-- What a notebook shows of a figure.
 local function mime(self)
-  return { ["text/plain"] = tostring(self), ["image/svg+xml"] = self:svg() }
+  local forms, svg = { ["text/plain"] = tostring(self) }, self:svg()
+  if #svg <= LARGE then
+    forms["image/svg+xml"] = vector.sized(svg, self.options.width, self.options.height)
+    return forms
+  end
+  forms["image/png"] = self:png()
+  return forms, { ["image/png"] = { width = self.options.width, height = self.options.height } }
 end
 
 --- Makes a class drawable.
 function output.mixin(class)
   for _, name in ipairs { "text", "svg", "png", "sixel", "script", "save", "show" } do class[name] = output[name] end
-  class.__mime = mime
+  class.__mime, class.__terminal = mime, on_terminal
 end
 
 --- A title, in its font: the figure's, bold and a sixth larger.
