@@ -68,6 +68,61 @@ describe("completion", function()
     assert.equal("_hidden", at "t._")
   end)
 
+  it("tells what each is", function()
+    session:run "local t = { twice = function(n) return 2 * n end, total = 3, tail = { 1 } }"
+    local _, _, kind, details = complete.at("t.t", session)
+    assert.equal("member", kind)
+    assert.same({ { text = "tail", type = "table", signature = "" }, { text = "total", type = "number", signature = "" },
+      { text = "twice", type = "function", signature = "twice(n)" } }, details)
+    assert.equal("keyword", select(4, complete.at("whil", session))[1].type)
+    assert.equal("module", select(4, complete.at("mat", session))[1].type)
+    session:run "local x = peri.zeros(2)"
+    assert.equal("tensor", select(4, complete.at("x", session))[1].type)
+    assert.matches("^softmax%(x: tensor", select(4, complete.at("x:softm", session))[1].signature)
+    assert.matches("shape", at "x.sh")
+    assert.equal("", at "x:sha")
+  end)
+
+  it("knows what the piece itself declares", function()
+    assert.equal("abacus abc", at "local abc <const>, abacus = 1, 2\nfor i = 1, 2 do ab")
+    assert.equal("alpha", at "function f(alpha, beta)\n  return al")
+    assert.equal("index", at "for index, v in pairs(t) do ind")
+    assert.equal("", at "local function other(x) end oth2")
+  end)
+
+  it("offers the named arguments of what is called", function()
+    session:run "local nn, net = peri.nn, peri.nn.Sequential {}"
+    assert.equal("kernel kernel_initializer kernel_size", at "nn.Conv2D { ker")
+    assert.equal("kernel kernel_initializer kernel_size", at "nn.Sequential { nn.Conv2D({ 3, ker")
+    assert.equal("kernel_initializer kernel_size", at "nn.Conv2D { kernel = 3, ker")
+    assert.equal("epochs", at "net:fit({ x, y }, { ep")
+    assert.matches("momentum nesterov", at "peri.optim.SGD { lr = 0.1,")
+    assert.equal("keepdim keepdims", at "peri.sum(t, { ke")
+    assert.equal("batch batch_size", at "net:predict(x, { ba")
+    local _, _, _, details = complete.at("nn.Dense { un", session)
+    assert.same({ text = "units", type = "argument", signature = "int" }, details[1])
+    assert.equal(" = ", (complete.step("nn.Dense { units", session, {})))
+    assert.equal("", at "nn.Dense { units = qq")
+    assert.equal("", at "local plain = { uni")
+  end)
+
+  it("offers the words an argument takes", function()
+    session:run "local nn = peri.nn"
+    assert.equal("softmax softplus", at "nn.Dense { 3, activation = 'so")
+    assert.equal("e'", (complete.step("nn.Conv2D { 3, padding = 'sam", session, {})))
+    assert.equal("e", (complete.step("nn.Conv2D { 3, padding = 'sam", session, { after = "' }" })))
+  end)
+
+  it("offers string keys and modules", function()
+    session:run "local t = { name = 1, ['a b'] = 2, native = { deep = 1 }, ['q\"'] = 3, ['größe'] = 4 }"
+    assert.equal("name native", at "t[\"na")
+    assert.equal("a b größe name native", at "print(t[\"")
+    assert.equal("deep", at "t['native']['")
+    assert.equal("öße\"]", (complete.step("t[\"gr", session, {})))
+    assert.matches("perilune%.args", at "require 'perilune.ar")
+    assert.matches("perilune%.args", at "require('perilune.ar")
+  end)
+
   it("is silent in comments and open strings", function()
     assert.equal("", at "x = 1 -- str")
     assert.equal("", at "x = [[str")
@@ -127,6 +182,72 @@ describe("help", function()
     for _, value in ipairs { 1, true, "a b", io.stdout, coroutine.create(print) } do
       assert.is_string(inspect.help(session, value))
     end
+  end)
+end)
+
+describe("looking at things", function()
+  local look = require "perilune.repl.look"
+
+  -- The cursor is where | stands.
+  local function under(code, detail)
+    local place = code:find("|", 1, true) - 1
+    return inspect.at(session, (code:gsub("|", "")), place, detail)
+  end
+
+  before_each(function()
+    session:run "--- Adds two numbers.\nlocal function add(a, b)\n  return a + b\nend"
+    session:run "local box = { inner = { add = add, size = 3 } } net = peri.nn.Sequential {}"
+  end)
+
+  it("finds the name under the cursor, through chains", function()
+    for _, code in ipairs { "ad|d(1)", "|add(1)", "add|(1)", "x = box.inner.add|", "box['inner'].a|dd(1)" } do
+      assert.matches("Adds two numbers", under(code), 1, true)
+    end
+    assert.matches("^box.inner: table of 2", under "box.in|ner.add(1)")
+    assert.matches("Trains a net", under "net:f|it(x)")
+    assert.matches("reshape%(x: tensor", under "local y = peri.ones(4):reshape(2)\nt = peri.resha|pe(y)")
+  end)
+
+  it("finds the function whose call surrounds the cursor", function()
+    assert.matches("Adds two numbers", under "add(1, |")
+    assert.matches("Adds two numbers", under "x = add(unknown|, { 1, 2 })")
+    assert.matches("Adds two numbers", under "add((1 + 2) * 3, |)")
+    assert.matches("Trains a net", under "net:fit(data, { epochs| = 3 })")
+    assert.matches("units: int", under "peri.nn.Dense { units| = 3 }")
+    assert.is_nil(under "unknown(|")
+    assert.is_nil(under "1 + |2")
+    assert.is_nil(under "|")
+    assert.is_nil(under "function add2(|")
+  end)
+
+  it("adds the source when asked for detail", function()
+    assert.is_nil(under("add|"):find("return a + b", 1, true))
+    assert.matches("--- Adds two numbers.\nlocal function add(a, b)\n  return a + b\nend", under("add|", 1), 1, true)
+    assert.matches("source is C", under("print|", 1))
+  end)
+
+  it("reads questions and leaves code alone", function()
+    for _, code in ipairs { "add?", "?add", " add ? ", "?? box.inner", "box.inner.add??", "box['inner']?", "net:fit?", "?",
+      "peri.*pool*?" } do
+      assert.is_table(look.question(code), code)
+    end
+    for _, code in ipairs { "add", "'add?'", "-- what?", "1 + add?", "add()?", "x = y?", "a?b?", "???", "", "f'?'" } do
+      assert.is_nil(look.question(code), code)
+    end
+    assert.equal(1, look.question("add??").detail)
+  end)
+
+  it("answers them", function()
+    assert.matches("Adds two numbers", look.answer(session, "add?"))
+    assert.matches("return a + b", look.answer(session, "??box.inner.add"), 1, true)
+    assert.matches("help%(x%)", look.answer(session, "?"))
+    assert.matches("box: table of 1\n\n{ inner", look.answer(session, "box?"))
+    assert.matches("Convolution of images", look.answer(session, "conv2d?"))
+    assert.matches("Nothing is known as 'nonsense'", look.answer(session, "nonsense?"))
+    assert.equal("peri.conv2d_pool peri.max_pool2d", (look.answer(session, "peri.*pool*?")
+      :gsub("%b()", ""):gsub("peri.average_pool2d\n", ""):gsub("\n", " ")))
+    assert.matches("Nothing fits", look.answer(session, "peri.*zzz*?"))
+    assert.is_nil(look.answer(session, "1 + 1"))
   end)
 end)
 

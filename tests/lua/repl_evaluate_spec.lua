@@ -68,15 +68,140 @@ describe("a session", function()
     assert.equal(8, (values "load('return shared + 1', 'x', 't', _ENV)()"))
   end)
 
-  it("keeps the last three results and no more", function()
-    for i = 1, 5 do values(("'r%d'"):format(i)) end
-    assert.same({ "r5", "r5", "r4", "r3" }, { values "_, _1, _2, _3" })
+  it("keeps the last nine results and no more", function()
+    for i = 1, 12 do values(("'r%d'"):format(i)) end
+    assert.same({ "r12", "r12", "r11", "r4", nil, n = 5 }, table.pack(values "_, _1, _2, _9, _10"))
+    values "nil"
+    assert.equal("r12", (values "_2"))
+  end)
+
+  it("holds on to a large result only until the next, lends it while it lives", function()
     local weak = setmetatable({}, { __mode = "v" })
-    session.environment.globals.make = function() weak[1] = {} return weak[1] end
+    session.environment.globals.make = function() weak[1] = { ("x"):rep(2 << 20) } return weak[1] end
     values "make()"
-    for i = 1, 4 do values(tostring(i)) end
+    collectgarbage() collectgarbage()
+    assert.equal(weak[1], (values "_1"))
+    values "kept = _2"
+    values "1"
+    collectgarbage() collectgarbage()
+    assert.is_table(weak[1])
+    assert.is_true((values "_2 == kept or _3 == kept or _4 == kept"))
+    values "kept = nil"
     collectgarbage() collectgarbage()
     assert.is_nil(weak[1])
+  end)
+
+  it("keeps no large tensor alive", function()
+    local core = require "perilune.core"
+    local results = require "perilune.repl.results"
+    assert.is_true(results.is_small(core.zeros(100, 100)))
+    assert.is_true(results.is_small { 1, "x", { core.zeros(10) }, print })
+    assert.is_false(results.is_small(core.zeros(1000, 1000)))
+    assert.is_false(results.is_small { core.zeros(300, 300), { core.zeros(1000, 1000) } })
+    session.environment.globals.core = core
+    collectgarbage() collectgarbage()
+    local before = core.memory()
+    values "core.zeros(1000, 1000)"
+    assert.is_true(core.memory() - before >= 4e6)
+    values "1"
+    collectgarbage() collectgarbage()
+    assert.is_true(core.memory() - before < 1e6)
+  end)
+
+  it("takes a name from its caller, and counts and keeps nothing when told so", function()
+    values "'kept'"
+    local result = session:run("local a = 1\na, error('x')", { name = "In[7]", keep = false })
+    assert.equal("In[7]:2: x", result.message)
+    assert.equal("a, error('x')", result.line)
+    assert.equal(5, session:run("5", { keep = false })[1])
+    assert.equal("kept", (values "_"))
+    assert.equal(2, session.count)
+  end)
+
+  it("shows the line of an older piece", function()
+    session:run("function bad(x)\n  return x.y.z\nend", { name = "In[3]" })
+    local result = session:run("local t = bad {}\nreturn t", { name = "In[9]" })
+    assert.equal("In[3]", result.line_source)
+    assert.equal(2, result.line_number)
+    assert.equal("return x.y.z", result.line)
+    result = session:run("error('no place', 0)", { name = "In[10]" })
+    assert.same({ "no place", "error('no place', 0)", "In[10]" }, { result.message, result.line, result.line_source })
+  end)
+
+  it("keeps the sources of the last pieces only", function()
+    for i = 1, 400 do session:run("x = " .. i, { name = "In[" .. i .. "]", keep = false }) end
+    assert.is_nil(session.sources["In[100]"])
+    assert.equal("x = 300", session.sources["In[300]"])
+    local count = 0
+    for _ in pairs(session.sources) do count = count + 1 end
+    assert.equal(256, count)
+  end)
+
+  it("keeps a <const>, which cannot be assigned", function()
+    values "local n <const>, m = 5, 6"
+    assert.same({ 5, 6 }, { values "n, m" })
+    local result = session:run "n = 7"
+    assert.matches("^In%[%d+%]:1: attempt to assign to const variable 'n'", result.message)
+    values "m = 7"
+    assert.equal("error", session:run("local function f() n = 8 end f()").status)
+    assert.equal(5, (values "n"))
+    assert.equal("wrong", session:run("local k <const> = 1\nk = 2").kind)
+    values "local n <const> = n * 2"
+    assert.equal(10, (values "n"))
+    values "local n = n + 1"
+    values "n = n + 1"
+    assert.equal(12, (values "n"))
+    values "local print <const> = nil"
+    assert.is_nil((values "print"))
+    session:reset()
+    assert.same({ nil, print, n = 2 }, table.pack(values "n, print"))
+  end)
+
+  it("closes a <close> at the end of its piece", function()
+    values "log = {} local function guard() return setmetatable({}, { __close = function() log[#log + 1] = 'closed' end }) end"
+    assert.equal(0, (values "local g <close> = guard()\n#log"))
+    assert.equal("closed", (values "log[1]"))
+    assert.is_nil((values "g"))
+  end)
+
+  it("takes other systems' line ends, a #! line, and # as the length", function()
+    assert.equal(3, (values "local a = 1\r\nlocal b = 2 -- x\r\na + b\r\n"))
+    assert.equal(2, (values "a = 5\r2"))
+    assert.equal(7, (values "#!/usr/bin/env perilune\nlocal x = 7\nx"))
+    assert.equal("In[4]:2: x", session:run("#! no code (\nerror('x')").message)
+    session.environment:provide_lazily("lib", function() return { 1, 2 } end)
+    assert.equal(2, (values "#lib"))
+    assert.is_true(session:run("#lib;").silent)
+  end)
+
+  it("finds the last expression whatever stands around it", function()
+    assert.equal(3, (values "x = 1 -- one\nx + 2 -- three"))
+    assert.equal(6, (values "for i = 1, 2 do end x + 5"))
+    assert.equal(2, (values "goto done\n::done::\n2"))
+    assert.same({ 1, 2 }, { values "x = 1; x, 2" })
+    assert.same({ 4 }, { values "local function fact(n) return n < 2 and 1 or n * fact(n - 1) end\nfact(3) - 2" })
+    assert.equal(9, (values "y = {\n 1,\n 9\n}\ny[2]"))
+    assert.equal(1, (values "do local hidden = 1 end\nx"))
+    assert.is_true(session:run("x = 1\nx;").silent)
+  end)
+
+  it("compiles long pieces in few steps", function()
+    local steps, lines = 0, {}
+    local real = load
+    _G.load = function(...) steps = steps + 1 return real(...) end -- luacheck: ignore 122
+    local function count(code)
+      steps = 0
+      session:compile(code)
+      return steps
+    end
+    for i = 1, 1000 do lines[i] = ("print(%d, t.x)"):format(i) end
+    local calls = table.concat(lines, "\n")
+    local seen = { count(calls), count(calls .. "\n1 + 1"), count("x y\n" .. calls), count(calls .. "\nx y\n" .. calls),
+      count("x = a" .. ("\n  and b"):rep(1000)), count("x = {" .. ("\n{ 1 },"):rep(1000)) }
+    _G.load = real -- luacheck: ignore 122
+    for i, n in ipairs(seen) do assert.is_true(n < 80, ("piece %d: %d steps"):format(i, n)) end
+    assert.is_true(seen[1] <= 5)
+    assert.is_true(seen[5] <= 5)
   end)
 
   it("forgets on reset", function()
@@ -178,6 +303,24 @@ describe("errors", function()
 
   it("in a wrapped coroutine are not lost", function()
     assert.matches("oops", session:run("coroutine.wrap(function() error 'oops' end)()").message)
+  end)
+
+  it("hide the frames of prompt and kernel", function()
+    require("perilune.repl.commands").install(session, { output = { write = function() end } })
+    values "local function f() error 'x' end"
+    local traceback = session:run("time(f)\nlocal y").traceback
+    assert.equal(2, #traceback)
+    for _, frame in ipairs(traceback) do assert.matches("^In", frame) end
+    session = evaluate.session { coroutine_traceback = function()
+      return "stack traceback:\n\tIn[1]:1: in function 'f'\n\t...a/lua/perilune/repl/commands.lua:9: in function <x>"
+    end }
+    assert.same({ "In[1]:1: in function 'f'", "(in a coroutine, resumed by)" },
+      { table.unpack(session:run("error 'x'").traceback, 1, 2) })
+  end)
+
+  it("tell an interrupt from other errors", function()
+    assert.is_true(session:run("error('interrupted!', 0)").interrupted)
+    assert.is_false(session:run("error('x')").interrupted)
   end)
 
   it("in a wrapped coroutine show its frames first, where the host keeps them", function()

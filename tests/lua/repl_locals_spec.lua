@@ -22,8 +22,9 @@ describe("lexer", function()
     assert.same({ '"a\\\nb"', "c" }, texts '"a\\\nb" c')
   end)
 
-  it("skips a first line that begins with #", function()
+  it("skips a first line that begins with #!", function()
     assert.same({ "x" }, texts "#!/usr/bin/lua\nx")
+    assert.same({ "#", "x" }, texts "#x")
   end)
 
   it("reports what has no end", function()
@@ -81,8 +82,18 @@ describe("locals.rewrite", function()
     assert.equal("b c", declared)
   end)
 
-  it("leaves attributes alone, and later locals of that name", function()
-    for _, code in ipairs { "local x <const> = 1", "local f <close> = g()", "local a, b <const> = 1, 2" } do
+  it("makes a <const> a variable that is told apart", function()
+    local text, declared = rewritten "local x <const> = 1"
+    assert.equal("      x         = 1", text)
+    assert.equal("x", declared)
+    assert.equal("      x, y = nil        \nz()", (rewritten "local x, y <const>\nz()"))
+    local _, _, constants = locals.rewrite "local a <const>, b = 1, 2"
+    assert.same({ a = true }, constants)
+  end)
+
+  it("leaves <close> alone, and <const> where the name comes twice or the piece may jump", function()
+    for _, code in ipairs { "local f <close> = g()", "local a <const>, b <close> = 1, g()",
+      "local x <const> = 1\nlocal x <const> = 2", "::top:: local x <const> = 1\nif y then goto top end" } do
       assert.equal(code, (rewritten(code)))
     end
     local text, declared = rewritten "local x <const> = 1\nlocal x = 2\nlocal y = x"

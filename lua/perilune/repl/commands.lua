@@ -2,6 +2,7 @@
 -- They are variables of the session, never real globals.
 -- @module perilune.repl.commands
 local host = require "perilune.repl.host"
+local describe = require "perilune.repl.describe"
 
 local commands = {}
 
@@ -10,35 +11,6 @@ function commands.duration(seconds)
   if seconds >= 1 then return ("%.3f s"):format(seconds) end
   if seconds >= 1e-3 then return ("%.3f ms"):format(seconds * 1e3) end
   return ("%.1f us"):format(seconds * 1e6)
-end
-
-local function field(value, name)
-  local ok, found = pcall(function() return value[name] end)
-  return ok and found or nil
-end
-
--- Type and size of a value in a few words.
-local function describe(value)
-  local kind = type(value)
-  if kind == "table" or kind == "userdata" then
-    local meta = debug.getmetatable(value)
-    local name = type(meta) == "table" and rawget(meta, "__name")
-    local dtype, shape = field(value, "dtype"), field(value, "shape")
-    if type(dtype) == "string" and type(shape) == "table" then
-      return ("%s tensor [%s]"):format(dtype, table.concat(shape, ", "))
-    end
-    if name then return name end
-    if kind == "table" then
-      local count = 0
-      for _ in next, value do count = count + 1 end
-      return ("table of %d"):format(count)
-    end
-    return kind
-  end
-  if kind == "string" then return ("string of %d bytes"):format(#value) end
-  if kind == "number" then return ("%s %s"):format(math.type(value), value) end
-  if kind == "boolean" then return ("boolean %s"):format(value) end
-  return kind
 end
 
 local function who(session, output)

@@ -1,7 +1,8 @@
 --- The variables of a session: what its code sees as globals.
 --
 -- Three kinds live here. Globals are the real ones: `x = 1` at the prompt sets _G.x, and modules see it.
--- Top-level locals (declared by the rewriting) are raw fields of the environment and never reach _G.
+-- Top-level locals (declared by the rewriting) are raw fields of the environment and never reach _G; those
+-- that are <const> are raw fields of the table behind it, so that assigning to them is noticed.
 -- Conveniences (`help`, `who`, `_`, a lazily required `peri`) are raw fields too, but no variables of the
 -- user's, so they are not listed.
 -- @module perilune.repl.environment
@@ -21,36 +22,59 @@ function environment.new(globals)
   globals = globals or _G
   local self = setmetatable({
     globals = globals, declared = {}, conveniences = {}, lazy = {}, before = names_of(globals), values = {},
+    constants = {}, open = {},
   }, environment)
-  self.meta = { __index = globals }
+  self.meta = { __index = self.constants }
+  self.behind = { __index = globals }
+  setmetatable(self.constants, self.behind)
   self:watch()
   setmetatable(self.values, self.meta)
   return self
 end
 
--- Sets what happens to names that are no raw fields: declared ones become fields, others are real globals.
+-- Sets what happens to names that are no raw fields. declared[name] is true for a variable, "const" for one that
+-- is assigned once; open[name] says that this has yet to happen.
 function environment:watch()
-  local declared, globals, meta, assigned = self.declared, self.globals, self.meta, {}
+  local declared, open, globals, constants, behind = self.declared, self.open, self.globals, self.constants, self.behind
+  local assigned = {}
   local function index_hiding(_, name)
     if not assigned[name] then return globals[name] end
   end
-  meta.__index = globals
-  function meta.__newindex(values, name, value)
-    if not declared[name] then
+  behind.__index = globals
+  function self.meta.__newindex(values, name, value)
+    local kind = declared[name]
+    if not kind then
       globals[name] = value
       return
+    end
+    if kind == "const" and not open[name] then
+      error(("attempt to assign to const variable '%s'"):format(tostring(name)), 2)
     end
     assigned[name] = true
     -- From now on a declared local that is nil must not show the global of its name. Only then, because
     -- a function is slower than a table here.
-    if globals[name] ~= nil then meta.__index = index_hiding end
-    rawset(values, name, value)
+    if globals[name] ~= nil then behind.__index = index_hiding end
+    open[name] = nil
+    rawset(kind == "const" and constants or values, name, value)
   end
 end
 
 --- Makes names variables of the session. A value that such a name has already stays until it is assigned.
-function environment:declare(names)
-  for _, name in ipairs(names) do self.declared[name] = true end
+-- @param names      a list
+-- @param constants  the set of those that are assigned once from now on; or nil
+function environment:declare(names, constants)
+  local values, held = self.values, self.constants
+  for _, name in ipairs(names) do
+    local kind = constants and constants[name] and "const" or true
+    local from, to = kind == "const" and values or held, kind == "const" and held or values
+    local value = rawget(from, name)
+    if value ~= nil then
+      rawset(from, name, nil)
+      rawset(to, name, value)
+    end
+    self.declared[name] = kind
+    self.open[name] = kind == "const" or nil
+  end
 end
 
 --- Gives the session a convenience; a variable of that name, if declared, stays.
@@ -85,12 +109,17 @@ function environment:need(tokens)
   return problems
 end
 
---- The user's variables, sorted by name: a list of { name, value, kind } with kind "local" or "global".
+--- The value of a variable or global, as code would see it.
+function environment:get(name)
+  return self.values[name]
+end
+
+--- The user's variables, sorted by name: a list of { name, value, kind } with kind "local", "const" or "global".
 function environment:variables()
   local list = {}
-  for name in pairs(self.declared) do
-    local value = rawget(self.values, name)
-    if value ~= nil then list[#list + 1] = { name = name, value = value, kind = "local" } end
+  for name, kind in pairs(self.declared) do
+    local value = rawget(kind == "const" and self.constants or self.values, name)
+    if value ~= nil then list[#list + 1] = { name = name, value = value, kind = kind == "const" and kind or "local" } end
   end
   for name, value in pairs(self.globals) do
     if not self.before[name] and type(name) == "string" then
@@ -102,16 +131,20 @@ function environment:variables()
 end
 
 --- Forgets the user's variables; what the session began with stays.
+-- @return how many were forgotten
 function environment:clear()
+  local count = #self:variables()
   for name in pairs(self.declared) do
-    self.declared[name] = nil
+    self.declared[name], self.open[name] = nil, nil
     rawset(self.values, name, nil)
+    rawset(self.constants, name, nil)
   end
   for name in pairs(self.globals) do
     if not self.before[name] then self.globals[name] = nil end
   end
   for name, value in pairs(self.conveniences) do rawset(self.values, name, value) end
   self:watch()
+  return count
 end
 
 return environment

@@ -9,6 +9,7 @@ local lexer = require "perilune.repl.lexer"
 local locals = require "perilune.repl.locals"
 local environment = require "perilune.repl.environment"
 local failure = require "perilune.repl.failure"
+local results = require "perilune.repl.results"
 
 local evaluate = {}
 
@@ -18,18 +19,19 @@ Session.__index = Session
 evaluate.Session = Session
 
 local KEPT_SOURCES = 256 -- pieces whose text can be shown beside an error
-local KEPT_RESULTS = 3   -- _1, _2, _3
+local MOST_SPLITS = 64   -- places looked at for the beginning of the last expression
 
 --- Starts a session.
 -- @param options  nil or { globals, name, xpcall, coroutine_traceback }: the globals (_G), the chunk name's pattern
 --   ("In[%d]"), the xpcall that Ctrl-C reaches into, and what gives a dead coroutine's traceback
 function evaluate.session(options)
   options = options or {}
+  local variables = environment.new(options.globals)
   return setmetatable({
-    environment = environment.new(options.globals),
+    environment = variables, results = results.new(variables),
     pattern = options.name or "In[%d]", xpcall = options.xpcall or xpcall,
     coroutine_traceback = options.coroutine_traceback or function() end,
-    count = 0, sources = {}, results = {},
+    count = 0, sources = {}, source_names = {},
   }, Session)
 end
 
@@ -37,33 +39,67 @@ local function is_eof(message)
   return message:sub(-5) == "<eof>"
 end
 
+-- Line breaks as Lua sees them, and a first line `#!...` blanked, as lua5.4 does for files.
+local function normal(code)
+  if code:find("\r", 1, true) then code = code:gsub("\r\n?", "\n") end
+  if code:sub(1, 2) == "#!" then code = code:gsub("^[^\n]*", function(line) return (" "):rep(#line) end) end
+  return code
+end
+
 -- load, with the session's variables as globals. Text only: bytecode could crash the process.
 local function compile(self, code, name)
   return load(code, "=" .. name, "t", self.environment.values)
 end
 
--- Puts "return " before the token at `index` where both parts load: the last expression's value is shown.
--- In code that loads as it stands only a name can begin a statement that is an expression as well (a
--- bracket or an operator would carry on the line before it).
-local function compile_last_expression(self, code, tokens, name, loads)
+-- Compiles the rewritten code, "return " before the place `split` (if any). Assigning to a <const> local of the
+-- same piece is an error that only the code as it was written shows.
+local function compile_rewritten(self, code, plan, name, split)
+  local chunk, message = compile(self, locals.apply(code, plan.edits, split) .. "\n", name)
+  if chunk and next(plan.constants) then
+    local _, complaint = compile(self, locals.apply(code, {}, split) .. "\n", name)
+    if complaint and complaint:find("assign to const variable", 1, true) then return nil, complaint end
+  end
+  return chunk, message
+end
+
+-- Words that can end a statement, and tokens that can begin an expression.
+local enders, starters = {}, {}
+for word in ("end nil true false break"):gmatch("%a+") do enders[word] = true end
+for word in ("nil true false function not"):gmatch("%a+") do starters[word] = true end
+for _, text in ipairs { ")", "]", "}", ";", "...", "::" } do enders[text] = true end
+for _, text in ipairs { "(", "{", "-", "#", "~", "..." } do starters[text] = true end
+
+local function in_set(token, set)
+  return token.kind == "name" or token.kind == "number" or token.kind == "string" or set[token.text] or false
+end
+
+-- Could an expression that is a statement of its own begin at tokens[i]? In code that loads as it stands only a
+-- name can begin one (a bracket or an operator would carry on the line before it).
+local function can_split(tokens, i, loads)
+  local token, before = tokens[i], tokens[i - 1]
+  return token.block == 0 and token.bracket == 0 and (token.fresh or before.text == ";" or before.text == "end")
+    and in_set(before, enders) and in_set(token, starters) and (not loads or token.kind == "name")
+end
+
+-- Puts "return " before the last statement where that loads: the last expression's value is shown. Returns the
+-- chunk, or nil and whether more input may mend the piece.
+local function compile_last_expression(self, code, tokens, plan, name, loads)
   local incomplete, tries = false, 0
   for i = #tokens, 2, -1 do
-    local token, before = tokens[i], tokens[i - 1]
-    if token.block == 0 and token.bracket == 0 and (token.fresh or before.text == ";")
-      and (not loads or token.kind == "name") and before.text ~= "return" then
-      local head, tail = code:sub(1, token.from - 1), code:sub(token.from)
-      if compile(self, locals.rewrite(head) .. "\n", name) then
-        local chunk, message = compile(self, "return " .. tail .. "\n", name)
-        if chunk then
-          local text, declared = locals.rewrite(head)
-          chunk = compile(self, text .. "return " .. tail .. "\n", name)
-          if chunk then return chunk, declared end
-        elseif is_eof(message) then
-          incomplete = true
+    if can_split(tokens, i, loads) then
+      local from = tokens[i].from
+      -- The tail alone is the cheaper part: what is no expression fails within a few tokens.
+      local tail, message = compile(self, "return " .. code:sub(from) .. "\n", name)
+      if tail or is_eof(message) then
+        local head = compile(self, locals.apply(code:sub(1, from - 1), plan.edits) .. "\n", name)
+        if head and tail then
+          local chunk = compile_rewritten(self, code, plan, name, from)
+          if chunk then return chunk end
         end
+        if head and not tail then incomplete = true end
       end
       tries = tries + 1
-      if tries == 64 then break end
+      if tries == MOST_SPLITS then break end
     end
   end
   return nil, incomplete
@@ -72,21 +108,24 @@ end
 --- Compiles a piece without running it.
 -- @param code  Lua source
 -- @param name  the chunk's name in messages; optional
--- @return { chunk, declared, silent, tokens }, or nil, "incomplete" or "wrong", and the message
+-- @return { chunk, declared, constants, silent, tokens }, or nil, "incomplete" or "wrong", and the message
 function Session:compile(code, name)
   name = name or self.pattern:format(self.count + 1)
+  code = normal(code)
   local tokens = lexer.depths(lexer.tokens(code))
   local last = tokens[#tokens]
-  local silent = last ~= nil and last.text == ";"
-  local chunk, as_expression = compile(self, "return " .. code .. "\n", name)
-  if chunk then return { chunk = chunk, declared = {}, silent = silent, tokens = tokens } end
-  local text, declared = locals.rewrite(code, tokens)
+  local compiled = { declared = {}, constants = {}, silent = last ~= nil and last.text == ";", tokens = tokens }
+  local as_expression
+  compiled.chunk, as_expression = compile(self, "return " .. code .. "\n", name)
+  if compiled.chunk then return compiled end
+  local plan = locals.plan(tokens)
   local message
-  chunk, message = compile(self, text .. "\n", name)
-  local split, names = compile_last_expression(self, code, tokens, name, chunk ~= nil)
-  if split then return { chunk = split, declared = names, silent = silent, tokens = tokens } end
-  if chunk then return { chunk = chunk, declared = declared, silent = silent, tokens = tokens } end
-  local incomplete = names or is_eof(message) or (#tokens > 0 and is_eof(as_expression))
+  compiled.declared, compiled.constants = plan.declared, plan.constants
+  compiled.chunk, message = compile_rewritten(self, code, plan, name)
+  local split, unfinished = compile_last_expression(self, code, tokens, plan, name, compiled.chunk ~= nil)
+  compiled.chunk = split or compiled.chunk
+  if compiled.chunk then return compiled end
+  local incomplete = unfinished or is_eof(message) or (#tokens > 0 and is_eof(as_expression))
   return nil, incomplete and "incomplete" or "wrong", message
 end
 
@@ -98,52 +137,61 @@ function Session:is_complete(code)
 end
 
 local function remember_source(self, name, code)
-  self.sources[name] = code
-  self.sources[self.pattern:format(self.count - KEPT_SOURCES)] = nil
+  local names = self.source_names
+  if self.sources[name] == nil then names[#names + 1] = name end
+  self.sources[name] = normal(code)
+  if #names > KEPT_SOURCES then self.sources[table.remove(names, 1)] = nil end
 end
 
--- _ is the last value, _1, _2, _3 the last three, newest first.
-local function remember_result(self, value)
-  if value == nil then return end
-  table.insert(self.results, 1, value)
-  self.results[KEPT_RESULTS + 1] = nil
-  self.environment:provide("_", value)
-  for i, result in ipairs(self.results) do self.environment:provide("_" .. i, result) end
+-- The name of a piece, and whether its results stay.
+local function settings(self, options)
+  local keep = not options or options.keep ~= false
+  local name = options and options.name
+  return name or self.pattern:format(self.count + 1), keep, keep and not name
+end
+
+local function failed(self, description)
+  return failure.describe(description, self.sources)
 end
 
 --- Runs a piece.
--- @param code  Lua source
+-- @param code     Lua source
+-- @param options  nil or { name, keep }: the chunk's name in messages (default: the next number, which then counts
+--   on); keep = false leaves `_`, `_1` and the count as they are
 -- @return { status = "ok", n, silent, problems, [1..n] = values }, or { status = "incomplete", message }, or
---   { status = "error", kind = "wrong" or "raised", message, value, traceback, source }
-function Session:run(code)
-  local name = self.pattern:format(self.count + 1)
+--   { status = "error", kind = "wrong" or "raised", message, value, traceback, source, interrupted }
+function Session:run(code, options)
+  local name, keep, counts = settings(self, options)
   local compiled, kind, message = self:compile(code, name)
   if kind == "incomplete" then return { status = "incomplete", message = message } end
-  self.count = self.count + 1
+  if counts then self.count = self.count + 1 end
   remember_source(self, name, code)
   if not compiled then
-    return failure.describe({ status = "error", kind = "wrong", value = message, message = message }, self.sources)
+    return failed(self, { status = "error", kind = "wrong", value = message, message = message })
   end
   local problems = self.environment:need(compiled.tokens)
+  local take_back = self.results:lend(compiled.tokens)
   self.coroutine_traceback() -- an older one is none of this piece's
-  self.environment:declare(compiled.declared)
+  self.environment:declare(compiled.declared, compiled.constants)
   local result = failure.protect(compiled.chunk, self.xpcall)
+  take_back()
   if not result[1] then
-    local description = failure.describe(result[2], self.sources)
+    local description = failed(self, result[2])
     failure.add_coroutine(description, self.coroutine_traceback())
     return description
   end
   table.remove(result, 1)
   result.n, result.status, result.silent, result.problems = result.n - 1, "ok", compiled.silent, problems
-  remember_result(self, result[1])
+  if keep then self.results:add(result[1]) end
   return result
 end
 
 --- Forgets the user's variables and the kept results.
+-- @return how many variables were forgotten
 function Session:reset()
-  self.environment:clear()
-  self.results = {}
-  for _, name in ipairs { "_", "_1", "_2", "_3" } do self.environment:provide(name, nil) end
+  local count = self.environment:clear()
+  self.results:clear()
+  return count
 end
 
 return evaluate

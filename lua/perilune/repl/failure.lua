@@ -7,7 +7,7 @@ local SHOWN_FRAMES = 20
 
 -- The place that a message begins with: chunk or file name, and line.
 local function place_of(message)
-  local name, line = message:match("^([^\n]-):(%d+): ")
+  local name, line = message:match("^([^\n]-):(%d+):")
   return name, tonumber(line)
 end
 
@@ -72,6 +72,11 @@ local function stack_depth()
   return low - 1
 end
 
+-- Files whose functions are no part of what a person wrote or called: the prompt's and the kernel's.
+local function is_own(source)
+  return source:find("perilune[/\\]repl[/\\.]") ~= nil or source:find("perilune[/\\]kernel[/\\.]") ~= nil
+end
+
 -- The frames from `level` to `bottom` (as seen by this function's caller); from the middle of many some are
 -- left out.
 local function frames_between(level, bottom)
@@ -81,8 +86,10 @@ local function frames_between(level, bottom)
   while level <= bottom do
     local info = debug.getinfo(level, "Slntf")
     if not info then break end
-    if info.what ~= "C" or info.name ~= "error" then frames[#frames + 1] = describe_frame(info) end
-    if info.istailcall then frames[#frames + 1] = "(...tail calls...)" end
+    if not is_own(info.source) then
+      if info.what ~= "C" or info.name ~= "error" then frames[#frames + 1] = describe_frame(info) end
+      if info.istailcall then frames[#frames + 1] = "(...tail calls...)" end
+    end
     level = level + 1
     if hidden > 0 and #frames >= half then
       frames[#frames + 1] = ("... (%d more)"):format(hidden)
@@ -119,7 +126,7 @@ function failure.protect(f, call, ...)
   end, ...))
 end
 
---- Adds the source line to a description.
+--- Adds the source line that an error points at (`line`, `line_number`, `line_source`), and whether it is an interrupt.
 -- @param description  what `protect` gave, or the like; or a bare error object (memory or handler trouble)
 -- @param sources      texts by chunk name
 function failure.describe(description, sources)
@@ -127,7 +134,16 @@ function failure.describe(description, sources)
     description = { status = "error", kind = "raised", value = description, message = failure.message_of(description) }
   end
   description.traceback = description.traceback or {}
-  description.line, description.line_number = failure.source_line(description.message, sources)
+  local line, number, name = failure.source_line(description.message, sources)
+  if not line and not place_of(description.message) then
+    -- A message without a place (error(text, 0), an object): the innermost frame that has one.
+    for _, frame in ipairs(description.traceback) do
+      line, number, name = failure.source_line(frame, sources)
+      if line then break end
+    end
+  end
+  description.line, description.line_number, description.line_source = line, number, name
+  description.interrupted = description.message:find("interrupted!?$") ~= nil
   return description
 end
 
@@ -137,7 +153,7 @@ function failure.add_coroutine(description, traceback)
   if not traceback then return end
   local frames = {}
   for line in traceback:gmatch("\n%s*([^\n]+)") do
-    if line ~= "[C]: in function 'error'" then frames[#frames + 1] = line end
+    if line ~= "[C]: in function 'error'" and not is_own(line) then frames[#frames + 1] = line end
   end
   frames[#frames + 1] = "(in a coroutine, resumed by)"
   description.traceback = table.move(description.traceback, 1, #description.traceback, #frames + 1, frames)

@@ -5,6 +5,7 @@
 -- @module perilune.repl.inspect
 local members = require "perilune.repl.members"
 local lexer = require "perilune.repl.lexer"
+local signature = require "perilune.repl.signature"
 local reference = require "perilune.repl.reference"
 
 local inspect = {}
@@ -14,28 +15,24 @@ Perilune: deep learning at the Lua prompt.
 
   peri                the library: peri.tensor, peri.zeros, peri.nn, peri.optim, peri.data, peri.plot ...
   help(x)             what x is; also by name: help "conv2d", help "string.format", help(peri.nn)
+  x?  x??             the same without typing help(), and with its source; also net:fit?, peri.*pool*?
   who()               your variables, with types and shapes
   reset()             forgets them
   time(f, ...)        runs f and says how long it took
   timing(true)        says so after every input
-  _, _1, _2, _3       the last result, and the last three
+  _, _1, ... _9       the last result, and the last nine: the newest is kept as it is; of older ones what is
+                      large (past a megabyte, or a net) only for as long as something else holds it
 
-An expression is printed; a `;` at its end keeps it quiet. A `local` on a line of its own lives on.
-Tab completes names, methods after `:`, and files inside quotes. Ctrl-C stops what runs, Ctrl-D leaves.]]
+An expression is printed; a `;` at its end keeps it quiet. A `local` at the top lives on in later input, a
+<const> one too; one with <close> ends with its input. Tab completes names, methods after `:`, the arguments
+inside f { ... }, keys and files inside quotes. Ctrl-C stops what runs.]]
 
--- --- descriptors of ops and layers ---
-
-local function descriptor(name)
-  local ok, core = pcall(require, "perilune.core")
-  if not ok or type(core) ~= "table" or type(core.describe) ~= "function" then return nil end
-  local found, result = pcall(core.describe, name)
-  if found and type(result) == "table" then return result end
-end
+local descriptor, names_of = signature.descriptor, signature.names_of
 
 local function descriptor_text(d)
-  local signature = d.signature or ""
-  if d.name and signature:sub(1, #d.name) ~= d.name then signature = ("%s(%s)"):format(d.name, signature) end
-  local lines = { signature }
+  local called = d.signature or ""
+  if d.name and called:sub(1, #d.name) ~= d.name then called = ("%s(%s)"):format(d.name, called) end
+  local lines = { called }
   if d.doc and d.doc ~= "" then lines[#lines + 1] = d.doc end
   if d.example and d.example ~= "" then
     lines[#lines + 1] = "Example arguments:\n  " .. d.example:gsub(";%s+", "\n  ")
@@ -43,44 +40,9 @@ local function descriptor_text(d)
   return table.concat(lines, "\n\n")
 end
 
--- --- names of values ---
-
--- The names under which loaded modules of the standard library or ours hold a value, shortest first: "nn.Conv2D".
-local function names_of(value)
-  local names = {}
-  for module, held in pairs(package.loaded) do
-    if type(held) == "table" and type(module) == "string" then
-      for key, candidate in next, held do
-        if rawequal(candidate, value) and type(key) == "string" then
-          names[#names + 1] = (module == "_G" or module == "perilune" or module == "perilune.core") and key
-            or module:gsub("^perilune%.", "") .. "." .. key
-        end
-      end
-    end
-  end
-  table.sort(names, function(a, b) return #a < #b or (#a == #b and a < b) end)
-  return names
-end
-
 local function name_of(value) return names_of(value)[1] end
 
 -- --- comments above Lua functions ---
-
-local function source_lines(info, session)
-  local text
-  if info.source:sub(1, 1) == "@" then
-    local file = io.open(info.source:sub(2), "r")
-    if not file then return nil end
-    text = file:read("a")
-    file:close()
-  else
-    text = session and session.sources[info.source:sub(2)]
-  end
-  if not text then return nil end
-  local lines = {}
-  for line in (text .. "\n"):gmatch("(.-)\r?\n") do lines[#lines + 1] = line end
-  return lines
-end
 
 -- The comment that ends on the line above `at`, without its dashes.
 local function comment_above(lines, at)
@@ -126,27 +88,20 @@ local function comment_by_name(lines, names)
   return {}
 end
 
-local function parameters(f)
-  local info, names = debug.getinfo(f, "u"), {}
-  for i = 1, info.nparams do names[i] = debug.getlocal(f, i) end
-  if info.isvararg then names[#names + 1] = "..." end
-  return table.concat(names, ", ")
-end
-
 --- Signature and comment of a Lua function.
 -- @param f        the function
 -- @param session  where functions typed at the prompt have their source; optional
 -- @return { signature, comment, place }; comment is a list of lines
 function inspect.lua_function(f, session)
   local info = debug.getinfo(f, "S")
-  local lines = source_lines(info, session)
+  local lines = signature.lines(info.source, session)
   local written = lines and lines[info.linedefined]
   local name = written and (written:match("function%s+([%w_.:]+)%s*%(") or written:match("([%w_.]+)%s*=%s*function"))
   local comment = written and comment_above(lines, info.linedefined) or {}
   if #comment == 0 and lines then comment = comment_by_name(lines, names_of(f)) end
   if #comment == 0 and lines then comment = comment_of_paragraph(lines, info.linedefined) end
   return {
-    signature = ("%s(%s)"):format(name_of(f) or name or "function", parameters(f)),
+    signature = ("%s(%s)"):format(name_of(f) or name or "function", signature.parameters(f)),
     comment = comment,
     place = ("%s:%d"):format(info.short_src, info.linedefined),
   }
@@ -160,13 +115,7 @@ end
 
 -- The descriptor of an op or layer, or the reference's row, by any of a function's names.
 local function described(f)
-  local names = names_of(f)
-  local methods = package.loaded["perilune.core"]
-  for _, held in ipairs { methods and methods.tensor_methods, methods and methods.layer_methods } do
-    for key, value in pairs(held) do
-      if rawequal(value, f) then names[#names + 1] = key end
-    end
-  end
+  local names = signature.all_names(f)
   for _, name in ipairs(names) do
     local last = name:match("[^.]+$")
     local d, row = descriptor(last), reference[last]
@@ -207,7 +156,7 @@ local function one_line(name, value, session)
     text = table.concat(inspect.lua_function(value, session).comment, " ")
   end
   text = (text or ""):match("^[^@]*"):match("^%s*(.-)%s*$"):gsub("%s+", " ")
-  text = text:match("^(.-[.:;])%s") or text
+  text = text:match("^(.-[.;])%s") or text
   if text == "" and type(value) ~= "function" and value then text = type(value) end
   return text
 end
@@ -274,12 +223,23 @@ function inspect.find(session, path)
 end
 
 local function named_text(session, path)
+  pcall(require, "perilune.core") -- for its descriptors
   local d = descriptor(path) or descriptor(path:match("[^.:]+$") or "")
   if d then return descriptor_text(d) end
   local value = inspect.find(session, path)
   if value == nil then return ("Nothing is known as '%s'. help() tells what there is."):format(path) end
   if type(value) == "function" then return function_text(value, session) end
   return object_text(value, session)
+end
+
+--- What stands at a place in code that may not have run: see perilune.repl.look.
+-- @param session  from perilune.repl.evaluate
+-- @param code     the code around it
+-- @param place    how many bytes of it are before the cursor
+-- @param detail   1 adds the source; 0 or nothing does not
+-- @return text, or nil when nothing is known there
+function inspect.at(session, code, place, detail)
+  return require("perilune.repl.look").at(session, code, place, detail)
 end
 
 --- The text of help(...).

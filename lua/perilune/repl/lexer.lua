@@ -6,6 +6,9 @@
 -- @module perilune.repl.lexer
 local lexer = {}
 
+local find, sub, byte = string.find, string.sub, string.byte
+local NEWLINE, RETURN, DASH = 10, 13, 45
+
 local keywords = {}
 for word in ([[and break do else elseif end false for function goto if in local nil not or repeat return
   then true until while]]):gmatch("%a+") do
@@ -17,6 +20,9 @@ local operators = {
   ["..."] = true, [".."] = true, ["=="] = true, ["~="] = true, ["<="] = true, [">="] = true,
   ["//"] = true, ["::"] = true, ["<<"] = true, [">>"] = true,
 }
+
+local alone = {} -- operators that begin no longer one
+for char in ("+-*%^#&|(){}],;"):gmatch(".") do alone[char] = true end
 
 -- The last byte of the quoted string that begins at `from`, or nil when the line or the code ends first.
 local function quoted_end(code, from)
@@ -53,33 +59,41 @@ local function number_end(code, from)
   return at - 1
 end
 
--- Skips white space and comments: the place of the next token, or nil and the place of an endless comment.
+-- Skips white space and comments: the place of the next token and whether a line began on the way; or nil
+-- and the place of an endless comment.
 local function skip(code, at)
+  local fresh = at == 1
   while true do
-    at = code:match("^%s*()", at)
-    if code:sub(at, at + 1) ~= "--" then return at end
-    local last = long_end(code, at + 2)
-    if last == false then return nil, at end
-    at = last and last + 1 or (code:find("\n", at, true) or #code + 1)
+    at = find(code, "[^ \t]", at) or #code + 1
+    local char = byte(code, at)
+    if char == NEWLINE or char == RETURN or char == 11 or char == 12 then
+      fresh, at = fresh or char <= RETURN and char ~= 11 and char ~= 12, at + 1
+    elseif char == DASH and byte(code, at + 1) == DASH then
+      local last = long_end(code, at + 2)
+      if last == false then return nil, at end
+      if last and find(code:sub(at, last), "\n", 1, true) then fresh = true end
+      at = last and last + 1 or (find(code, "[\r\n]", at) or #code + 1)
+    else
+      return at, fresh
+    end
   end
 end
 
--- Kind and last byte of the token at `at`; the last byte is nil when the token has no end.
+-- Kind and last byte of the token at `at`, which is no name; the last byte is nil when the token has no end.
 local function scan(code, at)
-  local char = code:sub(at, at)
-  if char:find("[%a_]") then
-    local last = code:match("^[%w_]*()", at) - 1
-    return keywords[code:sub(at, last)] and "keyword" or "name", last
-  elseif char:find("%d") or code:find("^%.%d", at) then
+  local char = sub(code, at, at)
+  if find(char, "%d") or find(code, "^%.%d", at) then
     return "number", number_end(code, at)
   elseif char == '"' or char == "'" then
     return "string", quoted_end(code, at)
   elseif char == "[" then
     local last = long_end(code, at)
     if last ~= nil then return "string", last or nil end
+  elseif alone[char] then
+    return "operator", at
   end
   for length = 3, 2, -1 do
-    local text = code:sub(at, at + length - 1)
+    local text = sub(code, at, at + length - 1)
     if #text == length and operators[text] then return "operator", at + length - 1 end
   end
   return "operator", at
@@ -91,19 +105,25 @@ end
 --   "operator"; `fresh` says that it is the first token of its line
 -- @return nil, or { kind = "string" or "comment", from } for what has no end; the tokens stop before it
 function lexer.tokens(code)
-  local tokens, at, before = {}, 1, 0
-  if code:sub(1, 1) == "#" then at = code:find("\n", 1, true) or #code + 1 end
+  local tokens, count, at, length = {}, 0, 1, #code
+  if sub(code, 1, 2) == "#!" then at = find(code, "\n", 1, true) or length + 1 end
   while true do
-    local next_at, comment = skip(code, at)
-    if not next_at then return tokens, { kind = "comment", from = comment } end
-    if next_at > #code then return tokens end
-    local kind, last = scan(code, next_at)
-    if not last then return tokens, { kind = "string", from = next_at } end
-    tokens[#tokens + 1] = {
-      kind = kind, text = code:sub(next_at, last), from = next_at, to = last,
-      fresh = before == 0 or code:sub(before, next_at):find("\n", 1, true) ~= nil,
+    local from, fresh = skip(code, at)
+    if not from then return tokens, { kind = "comment", from = fresh } end
+    if from > length then return tokens end
+    local kind
+    local _, last = find(code, "^[%a_][%w_]*", from)
+    if not last then
+      kind, last = scan(code, from)
+      if not last then return tokens, { kind = "string", from = from } end
+    end
+    local text = sub(code, from, last)
+    count = count + 1
+    tokens[count] = {
+      kind = kind or keywords[text] and "keyword" or "name", text = text, from = from, to = last, fresh = fresh,
+      block = 0, bracket = 0,
     }
-    before, at = last + 1, last + 1
+    at = last + 1
   end
 end
 

@@ -1,75 +1,123 @@
---- Lets a top-level `local` live on in later lines of a session: `local x = 1` becomes `x = 1`, a variable
+--- Lets a top-level `local` live on in later pieces of a session: `local x = 1` becomes `x = 1`, a variable
 -- of the session's environment, before the code is compiled.
 --
--- Only statements at block depth 0 are touched, places of all other text stay as they are (the word
--- `local` turns into blanks, ` = nil` is put after a list without values), and a statement with an
--- attribute (<const>, <close>) stays a local of its own chunk, as do later `local`s of the same name there.
--- Closures share the session's variable, so none goes stale.
+-- Only statements at block depth 0 are touched, and places of all other text stay as they are: the word
+-- `local` and `<const>` turn into blanks, ` = nil` is put after a list without values. A <const> becomes a
+-- variable that is assigned once (the environment sees to it). What cannot be said that way stays a local
+-- of its own chunk: a <close>, whose end is the chunk's; a <const> in a chunk that declares the name twice or
+-- that may jump back (goto); and later `local`s of such names. Closures share the session's variable, so
+-- none goes stale.
 -- @module perilune.repl.locals
 local lexer = require "perilune.repl.lexer"
 
 local locals = {}
 
--- Reads `local a <attribute>, b ...` whose keyword is tokens[i]: the names' tokens, whether one has an
--- attribute, and the index of the first token after the list.
+-- Reads `local a <attribute>, b ...` whose keyword is tokens[i]: the names' tokens, their attributes by place
+-- (the tokens of the word, or false), and the index of the first token after the list.
 local function read_list(tokens, i)
-  local names, attribute = {}, false
+  local names, attributes = {}, {}
   repeat
     local name = tokens[i + 1]
     if not name or name.kind ~= "name" then return nil end
     names[#names + 1] = name
     i = i + 2
+    attributes[#names] = false
     if tokens[i] and tokens[i].text == "<" then
-      attribute, i = true, i + 3
+      local word, close = tokens[i + 1], tokens[i + 2]
+      if not word or not close then return nil end
+      attributes[#names] = { text = word.text, from = tokens[i].from, to = close.to }
+      i = i + 3
     end
   until not tokens[i] or tokens[i].text ~= ","
-  return names, attribute, i
+  return names, attributes, i
 end
 
-local function any_kept(names, kept)
-  for _, name in ipairs(names) do
-    if kept[name.text] then return true end
-  end
-  return false
-end
-
--- Works on one `local` statement at tokens[i]: adds edits { from, to, text } and the names declared.
-local function rewrite_statement(tokens, i, edits, declared, kept)
-  local word, following = tokens[i], tokens[i + 1]
-  if following and following.text == "function" then
-    local name = tokens[i + 2]
-    if name and name.kind == "name" and not kept[name.text] then
-      edits[#edits + 1] = { word.from, word.to, "     " }
-      declared[#declared + 1] = name.text
+-- The statements at block depth 0: a list of { word, names, attributes, after } (a function's: { word, name }),
+-- how often each name is declared, and whether the chunk may jump.
+local function statements(tokens)
+  local list, times, jumps = {}, {}, false
+  for i, token in ipairs(tokens) do
+    if token.text == "goto" then jumps = true end
+    if token.kind == "keyword" and token.block == 0 then
+      local following = token.text == "local" and tokens[i + 1]
+      if following and following.text == "function" then
+        local name = tokens[i + 2]
+        if name and name.kind == "name" then list[#list + 1] = { word = token, name = name, names = { name } } end
+      elseif following then
+        local names, attributes, after = read_list(tokens, i)
+        -- A list that cannot be read is no Lua: the compiler will say so.
+        if names then list[#list + 1] = { word = token, names = names, attributes = attributes, after = tokens[after] } end
+      end
+      if following and list[#list] and list[#list].word == token then
+        for _, name in ipairs(list[#list].names) do times[name.text] = (times[name.text] or 0) + 1 end
+      end
     end
-    return
   end
-  local names, attribute, after = read_list(tokens, i)
-  if not names then return end -- not Lua: the compiler will say so
-  if attribute or any_kept(names, kept) then
-    for _, name in ipairs(names) do kept[name.text] = true end
-    return
+  return list, times, jumps
+end
+
+-- Must the statement stay as it is?
+local function is_kept(statement, times, jumps, kept)
+  local stays = false
+  for i, name in ipairs(statement.names) do
+    local attribute = statement.attributes and statement.attributes[i]
+    if kept[name.text] then stays = true end
+    if attribute and (attribute.text ~= "const" or jumps or times[name.text] > 1) then stays = true end
   end
-  edits[#edits + 1] = { word.from, word.to, "     " }
-  if not tokens[after] or tokens[after].text ~= "=" then
-    local last = names[#names].to
+  return stays
+end
+
+-- Adds what turns one statement into assignments.
+local function rewrite(statement, plan)
+  local edits = plan.edits
+  edits[#edits + 1] = { statement.word.from, statement.word.to, "     " }
+  for i, name in ipairs(statement.names) do
+    plan.declared[#plan.declared + 1] = name.text
+    local attribute = statement.attributes and statement.attributes[i]
+    if attribute then
+      plan.constants[name.text] = true
+      edits[#edits + 1] = { attribute.from, attribute.to, (" "):rep(attribute.to - attribute.from + 1) }
+    end
+  end
+  if statement.attributes and (not statement.after or statement.after.text ~= "=") then
+    local last = statement.names[#statement.names].to
     edits[#edits + 1] = { last + 1, last, " = nil" }
   end
-  for _, name in ipairs(names) do declared[#declared + 1] = name.text end
 end
 
---- Rewrites the top-level locals of a chunk.
--- @param code    Lua source
--- @param tokens  its tokens with depths, when the caller has them already
--- @return the source to compile
--- @return the names that became variables of the session, in order
-function locals.rewrite(code, tokens)
-  tokens = tokens or lexer.depths(lexer.tokens(code))
-  local edits, declared, kept = {}, {}, {}
-  for i, token in ipairs(tokens) do
-    if token.text == "local" and token.kind == "keyword" and token.block == 0 then
-      rewrite_statement(tokens, i, edits, declared, kept)
+-- By place; what is only put in before what replaces.
+local function earlier(a, b)
+  if a[1] ~= b[1] then return a[1] < b[1] end
+  return a[2] < b[2]
+end
+
+--- How the top-level locals of a chunk are to be rewritten.
+-- @param tokens  its tokens with depths
+-- @return { edits, declared, constants }: pieces of text to replace (from, to, text), the names that become
+--   variables of the session in order, and the set of those that are <const>
+function locals.plan(tokens)
+  local plan, kept = { edits = {}, declared = {}, constants = {} }, {}
+  local list, times, jumps = statements(tokens)
+  for _, statement in ipairs(list) do
+    if is_kept(statement, times, jumps, kept) then
+      for _, name in ipairs(statement.names) do kept[name.text] = true end
+    else
+      rewrite(statement, plan)
     end
+  end
+  table.sort(plan.edits, earlier)
+  return plan
+end
+
+--- The text to compile.
+-- @param code   Lua source
+-- @param edits  from locals.plan, in order
+-- @param split  nil, or the place before which "return " is put
+function locals.apply(code, edits, split)
+  if split then
+    edits = table.move(edits, 1, #edits, 1, {})
+    edits[#edits + 1] = { split, split - 1, "return " }
+    table.sort(edits, earlier)
   end
   local parts, at = {}, 1
   for _, edit in ipairs(edits) do
@@ -78,7 +126,17 @@ function locals.rewrite(code, tokens)
     at = edit[2] + 1
   end
   parts[#parts + 1] = code:sub(at)
-  return table.concat(parts), declared
+  return table.concat(parts)
+end
+
+--- Rewrites the top-level locals of a chunk.
+-- @param code  Lua source
+-- @return the source to compile
+-- @return the names that became variables of the session, in order
+-- @return the set of those that are <const>
+function locals.rewrite(code)
+  local plan = locals.plan(lexer.depths(lexer.tokens(code)))
+  return locals.apply(code, plan.edits), plan.declared, plan.constants
 end
 
 return locals

@@ -6,6 +6,9 @@ local members = {}
 
 local MAX_DEPTH = 16
 
+--- Stands for the nil of a property that is there but has no value now.
+members.absent = setmetatable({}, { __name = "nil", __tostring = function() return "nil" end })
+
 local function add_keys(found, keys, methods)
   for key, value in next, keys do
     if type(key) == "string" and found[key] == nil then
@@ -24,6 +27,12 @@ local function add_hook(found, hook, value)
   end
   if type(hook) == "table" then add_keys(found, hook, true) end
 end
+
+-- What a C `__index` computes: no table tells these names.
+local properties = {
+  ["perilune.Tensor"] = { "shape", "dtype", "ndim", "grad", "strides", "requires_grad", "T", "is_leaf" },
+  ["perilune.Layer"] = { "name", "type", "trainable", "built", "dtype", "input_shape", "output_shape" },
+}
 
 local collect
 
@@ -45,6 +54,11 @@ function collect(found, value, depth)
   local meta = debug.getmetatable(value)
   if type(meta) ~= "table" then return end
   add_hook(found, rawget(meta, "__names"), value)
+  for _, name in ipairs(properties[rawget(meta, "__name")] or {}) do
+    local held = members.get(value, name)
+    if held == nil then held = members.absent end
+    found[name] = held
+  end
   add_hook(found, rawget(meta, "__methods"), value)
   add_index(found, rawget(meta, "__index"), depth)
 end

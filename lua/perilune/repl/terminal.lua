@@ -6,6 +6,7 @@ local failure = require "perilune.repl.failure"
 local commands = require "perilune.repl.commands"
 local display = require "perilune.display"
 local input = require "perilune.repl.input"
+local look = require "perilune.repl.look"
 
 local terminal = {}
 
@@ -61,6 +62,12 @@ end
 --- Runs one piece and prints what comes of it.
 -- @return true when the piece is incomplete and more input is wanted
 function Terminal:feed(code, at_end)
+  local answer = look.answer(self.session, code)
+  if answer then
+    self.output:write(answer, "\n")
+    self.output:flush()
+    return false
+  end
   local start = host.clock()
   local result = self.session:run(code)
   local seconds = host.clock() - start
