@@ -3,6 +3,7 @@
 
      perilune [options] [script [args]]    as lua5.4 has them: -e -i -l -v -E -W - --
      perilune draw ...                     a command of ours: perilune.draw's main(args)
+     perilune kernel ...                   the notebook's: perilune.kernel's
 
    Everything that may raise runs inside one protected call; the exit status is lua5.4's. */
 #include <lauxlib.h>
@@ -19,8 +20,12 @@
 
 static const char *const program = "perilune";
 
-/* Names that run a module's main(args). A file of such a name is run as ./draw. */
-static const char *const commands[] = {"draw"};
+/* Names that run a module's main(args). A file of such a name is run as ./draw. One that arms interrupts itself,
+   piece by piece, is not interrupted between the pieces. */
+static const struct {
+  const char *name;
+  int arms;
+} commands[] = {{"draw", 0}, {"kernel", 1}};
 
 enum { HAS_ERROR = 1, HAS_INTERACTIVE = 2, HAS_VERSION = 4, HAS_EXPRESSION = 8, HAS_NOENV = 16, NO_COLOR = 32 };
 
@@ -32,6 +37,7 @@ static void complain(const char *message) {
 static const char usage[] =
   "usage: perilune [options] [script [args]]\n"
   "       perilune draw [options]      draw a digit and see it recognised (perilune draw --help)\n"
+  "       perilune kernel install      make Jupyter know this Lua (perilune kernel --help)\n"
   "Without a script on a terminal: a prompt, where help() tells what there is.\n"
   "  -e stat      run the string 'stat'\n"
   "  -i           go to the prompt after the script\n"
@@ -206,11 +212,12 @@ static int run_prompt(lua_State *L, int flags) {
 
 /* --- commands --- */
 
-static int is_command(const char *name) {
+/* The row of a command, or -1. */
+static int find_command(const char *name) {
   for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
-    if (strcmp(name, commands[i]) == 0) return 1;
+    if (strcmp(name, commands[i].name) == 0) return (int)i;
   }
-  return 0;
+  return -1;
 }
 
 /* require("perilune.NAME").main({args}): its result is the exit status (nothing or true: 0, false: 1). */
@@ -226,7 +233,7 @@ static int run_command(lua_State *L, int argc, char **argv) {
       lua_pushstring(L, argv[i]);
       lua_rawseti(L, -2, i - 1);
     }
-    status = call(L, 1, 1);
+    status = commands[find_command(argv[1])].arms ? lua_pcall(L, 1, 1, 0) : call(L, 1, 1);
   }
   if (report(L, status) != LUA_OK) return EXIT_FAILURE;
   if (lua_isinteger(L, -1)) return (int)(lua_tointeger(L, -1) & 0xFF);
@@ -339,7 +346,7 @@ static int l_main(lua_State *L) {
   set_paths(L);
   peri_main_interrupts(L);
   peri_main_open_host(L);
-  if (argc > 1 && is_command(argv[1])) {
+  if (argc > 1 && find_command(argv[1]) >= 0) {
     set_arg(L, argc, argv, 1);
     lua_pushinteger(L, run_command(L, argc, argv));
     return 1;

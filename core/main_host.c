@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <lauxlib.h>
+#include <limits.h>
 #include <lualib.h>
 #include <pthread.h>
 #include <signal.h>
@@ -232,10 +233,27 @@ static int l_columns(lua_State *L) {
   return 1;
 }
 
+/* host.program(): the absolute path of this command, or nil. */
+static int l_program(lua_State *L) {
+  char path[PATH_MAX];
+  ssize_t length = readlink("/proc/self/exe", path, sizeof path);
+  if (length <= 0 || (size_t)length == sizeof path) return 0;
+  lua_pushlstring(L, path, (size_t)length);
+  return 1;
+}
+
+/* host.versions(): Perilune's and Lua's ("Lua 5.4.6"). */
+static int l_versions(lua_State *L) {
+  lua_pushliteral(L, PERILUNE_VERSION);
+  lua_pushliteral(L, LUA_RELEASE);
+  return 2;
+}
+
 static int l_open_host(lua_State *L) {
   static const luaL_Reg functions[] = {
     {"xpcall", l_xpcall}, {"interrupted", l_interrupted}, {"coroutine_traceback", l_coroutine_traceback},
     {"clock", l_clock},   {"isatty", l_isatty},           {"columns", l_columns},
+    {"program", l_program}, {"versions", l_versions},
     {NULL, NULL},
   };
   luaL_newlib(L, functions);

@@ -25,7 +25,7 @@ peri._VERSION = "0.1.0"
 
 local topics = {
   nn = true, optim = true, data = true, plot = true, image = true, linalg = true, train = true,
-  display = true, draw = true, explain = true,
+  display = true, draw = true, explain = true, kernel = true,
 }
 
 -- What perilune.display shows things with, under peri's own name.

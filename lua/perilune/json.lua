@@ -54,35 +54,52 @@ local function encode_number(number)
   return text:find("[.e]") and text or text .. ".0"
 end
 
+-- How strings and numbers are written: for files, where a value that JSON has no way to write is an error, ...
+local exact = { string = encode_string, number = encode_number }
+
+-- ... and for messages, which have to get through: by cjson, some 20 times faster.
+local function message_writer()
+  local library = cjson().new()
+  library.encode_keep_buffer(false) -- a buffer that has once held 50 MB would stay
+  return {
+    string = function(text) return library.encode(json.text(text)) end,
+    number = function(number)
+      if number ~= number or number == math.huge or number == -math.huge then return "null" end
+      return encode_number(number)
+    end,
+  }
+end
+local messages
+
 local encode
 
-local function encode_array(list, depth)
+local function encode_array(list, depth, write)
   local parts = {}
-  for i = 1, #list do parts[i] = encode(list[i], depth) end
+  for i = 1, #list do parts[i] = encode(list[i], depth, write) end
   return "[" .. table.concat(parts, ",") .. "]"
 end
 
-local function encode_object(object, depth)
+local function encode_object(object, depth, write)
   local keys, parts = {}, {}
   for key in pairs(object) do
     if type(key) ~= "string" then error("json: an object's key must be a string, got " .. tostring(key), 0) end
     keys[#keys + 1] = key
   end
   table.sort(keys)
-  for i, key in ipairs(keys) do parts[i] = encode_string(key) .. ":" .. encode(object[key], depth) end
+  for i, key in ipairs(keys) do parts[i] = write.string(key) .. ":" .. encode(object[key], depth, write) end
   return "{" .. table.concat(parts, ",") .. "}"
 end
 
-function encode(value, depth)
+function encode(value, depth, write)
   local kind = type(value)
   if depth > 100 then error("json: nested too deep (a table inside itself?)", 0) end
-  if kind == "string" then return encode_string(value) end
-  if kind == "number" then return encode_number(value) end
+  if kind == "string" then return write.string(value) end
+  if kind == "number" then return write.number(value) end
   if kind == "boolean" then return tostring(value) end
   if kind ~= "table" then error("json: there is no JSON for a " .. kind, 0) end
   if value == json.null then return "null" end
-  if getmetatable(value) == array_meta or #value > 0 then return encode_array(value, depth + 1) end
-  return encode_object(value, depth + 1)
+  if getmetatable(value) == array_meta or #value > 0 then return encode_array(value, depth + 1, write) end
+  return encode_object(value, depth + 1, write)
 end
 
 --- The JSON text of a value.
@@ -90,9 +107,33 @@ end
 -- @return a text in ASCII, the same for equal values
 -- @raise an error for anything else, and for numbers that are not finite
 function json.encode(value)
-  local ok, text = pcall(encode, value, 0)
+  local ok, text = pcall(encode, value, 0, exact)
   if not ok then error(text, 2) end
   return text
+end
+
+--- The JSON text of a value for a message that has to arrive: as `json.encode`, but in UTF-8, what is no UTF-8
+-- becomes U+FFFD, and numbers that are not finite become null.
+function json.message(value)
+  messages = messages or message_writer()
+  local ok, text = pcall(encode, value, 0, messages)
+  if not ok then error(text, 2) end
+  return text
+end
+
+--- A string as UTF-8: each byte that is none becomes U+FFFD.
+function json.text(bytes)
+  local good, bad = utf8.len(bytes)
+  if good then return bytes end
+  local parts, from = {}, 1
+  repeat
+    parts[#parts + 1] = bytes:sub(from, bad - 1)
+    parts[#parts + 1] = "\xEF\xBF\xBD"
+    from = bad + 1
+    good, bad = utf8.len(bytes, from)
+  until good
+  parts[#parts + 1] = bytes:sub(from)
+  return table.concat(parts)
 end
 
 -- cjson's own null becomes ours, and its floats become integers where they are whole.

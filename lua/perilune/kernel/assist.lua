@@ -1,0 +1,98 @@
+--- Help while typing: completion, inspection, is-it-complete, and the pages of `name?`.
+--
+-- Places in messages count Unicode characters from 0; Lua's count bytes from 1. What is no UTF-8 is counted in bytes.
+-- @module perilune.kernel.assist
+local json = require "perilune.json"
+local complete = require "perilune.repl.complete"
+local inspect = require "perilune.repl.inspect"
+local lexer = require "perilune.repl.lexer"
+
+local assist = {}
+
+local INDENT = "  "
+
+-- How many bytes the first `place` characters have; all of them without a place.
+local function bytes_before(code, place)
+  place = math.tointeger(place)
+  if not place or place < 0 then return #code end
+  if not utf8.len(code) then return math.min(place, #code) end
+  local at = utf8.offset(code, place + 1)
+  return at and at - 1 or #code
+end
+
+local function characters(text)
+  return utf8.len(text) or #text
+end
+
+local function files()
+  local ok, edit = pcall(require, "perilune.edit")
+  return ok and edit.files or nil
+end
+
+-- What front ends show beside each match.
+local function types_of(items, from, to)
+  local types = json.array {}
+  for i, item in ipairs(items) do
+    types[i] = { start = from, ["end"] = to, text = item.text, type = item.type, signature = item.signature }
+  end
+  return types
+end
+
+--- The content of a complete_reply.
+function assist.complete(session, content)
+  local code = content.code
+  local before = code:sub(1, bytes_before(code, content.cursor_pos))
+  local matches, from, _, items = complete.at(before, session, files())
+  local first, last = characters(before:sub(1, from - 1)), characters(before)
+  return {
+    status = "ok", matches = json.array(matches), cursor_start = first, cursor_end = last,
+    metadata = { _jupyter_types_experimental = types_of(items or {}, first, last) },
+  }
+end
+
+--- The content of an inspect_reply.
+function assist.inspect(session, content)
+  local code = content.code
+  local detail = content.detail_level == 1 and 1 or 0
+  local text = inspect.at(session, code, bytes_before(code, content.cursor_pos), detail)
+  local data = text and { ["text/plain"] = text } or {}
+  return { status = "ok", found = text ~= nil, data = data, metadata = {} }
+end
+
+-- The name in ?name, name?, ??name, name??, and how much is asked for.
+local function question(code)
+  local text = code:match "^%s*(.-)%s*;?%s*$"
+  local before, name, after = text:match "^(%?*)%s*(.-)%s*(%?*)$"
+  local marks = math.max(#before, #after)
+  if marks == 0 or marks > 2 or (before ~= "" and after ~= "") then return nil end
+  if not name:find "^[%a_][%w_.:%[%]\"']*$" and name ~= "" then return nil end
+  return name, marks - 1
+end
+
+--- The page that a cell such as `print?` asks for, as a payload; nil for any other cell.
+function assist.page(session, code)
+  local name, detail = question(code)
+  if not name then return nil end
+  local text = name == "" and inspect.help(session) or inspect.at(session, name, #name, detail)
+  text = text or ("Nothing is known as '%s'. help() tells what there is."):format(name)
+  return { source = "page", start = 0, data = { ["text/plain"] = text } }
+end
+
+-- The white space with which the line after incomplete code begins.
+local function indent_of(code)
+  local _, open = lexer.tokens(code)
+  if open then return "" end
+  local tokens = lexer.depths(lexer.tokens(code .. "\nx"))
+  local depth = tokens[#tokens].block + tokens[#tokens].bracket
+  return INDENT:rep(math.max(depth, 0))
+end
+
+local STATUS = { complete = "complete", incomplete = "incomplete", wrong = "invalid" }
+
+--- The content of an is_complete_reply.
+function assist.is_complete(session, content)
+  local status = question(content.code) and "complete" or STATUS[session:is_complete(content.code)]
+  return { status = status, indent = status == "incomplete" and indent_of(content.code) or nil }
+end
+
+return assist

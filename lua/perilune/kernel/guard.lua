@@ -1,0 +1,34 @@
+--- The library's own view of Lua's globals, so that a cell may redefine any of them: `print = nil`, `table = {}`,
+-- a strict _G. From `guard.install` on, each of Perilune's Lua modules is loaded with a copy of the globals as
+-- they were, the standard library's tables copied too; _G itself, package and all values are the real ones.
+-- @module perilune.kernel.guard
+local guard = {}
+
+local function copy(table_)
+  local copied = {}
+  for key, value in next, table_ do copied[key] = value end
+  return copied
+end
+
+local function own_globals()
+  local own = copy(_G)
+  for name, value in next, own do
+    if type(value) == "table" and value ~= _G and value ~= package then own[name] = copy(value) end
+  end
+  return own
+end
+
+--- Puts a searcher for perilune.* before Lua's own. Call it before those modules are loaded.
+function guard.install()
+  local own = own_globals()
+  table.insert(package.searchers, 2, function(name)
+    if not name:find "^perilune%f[.%z]" then return nil end
+    local path, message = package.searchpath(name, package.path)
+    if not path then return message end
+    local chunk, problem = loadfile(path, "bt", own)
+    if not chunk then error(("error loading module '%s' from file '%s':\n\t%s"):format(name, path, problem), 0) end
+    return chunk, path
+  end)
+end
+
+return guard
