@@ -54,7 +54,7 @@ end
 
 -- A display's handle as the last value: what it displays is there already.
 local function shows_nothing(values)
-  return values.n == 1 and display.is_silent ~= nil and display.is_silent(values[1])
+  return values.n == 1 and display.is_silent(values[1])
 end
 
 -- Runs the cell. Returns nil when all went well, else the description of what failed.
