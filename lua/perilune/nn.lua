@@ -196,6 +196,7 @@ metatable.__tostring = function(layer)
   local ok, text = pcall(summary.line, layer)
   return ok and text or "layer (freed)"
 end
+metatable.__mime = summary.mime
 
 --- Makes the net ready to run and nothing else: weights prepared, batch-norms folded into the layer before them,
 -- dropout gone, memory planned once. A snapshot: what the net learns later is not seen.

@@ -1,6 +1,7 @@
 --- Where time goes: a table of ops with their calls and milliseconds.
 -- @module perilune.profile
 local core = require "perilune.core"
+local html = require "perilune.display.html"
 
 local profile = {}
 
@@ -41,25 +42,44 @@ function profile.run(f, ...)
   return finish(core.monotonic(), pcall(f, ...))
 end
 
+local HEADS = { "op", "calls", "forward", "backward", "both", "" }
 local FORMAT = "%-40s %8s %10s %10s %10s %7s"
 
-local function line(name, calls, forward, backward, both, all)
+local function row_of(name, calls, forward, backward, both, all)
   local function milliseconds(value) return value and ("%.3f"):format(value * 1e3) or "" end
-  return FORMAT:format(name, calls or "", milliseconds(forward), milliseconds(backward), milliseconds(both),
-    ("%.1f %%"):format(all > 0 and 100 * both / all or 0))
+  return { name, calls and ("%d"):format(calls) or "", milliseconds(forward), milliseconds(backward),
+    milliseconds(both), ("%.1f %%"):format(all > 0 and 100 * both / all or 0) }
 end
 
---- A row an op and shape of its first tensor, slowest first; times are milliseconds.
-function Profile:__tostring()
-  local lines = { FORMAT:format("op", "calls", "forward", "backward", "both", "") }
-  for _, row in ipairs(self) do
+-- A row an op and shape of its first tensor, slowest first; times are milliseconds. Two more are the rest and the sum.
+local function rows_of(self)
+  local rows = {}
+  for i, row in ipairs(self) do
     local shape = #row.shape > 0 and " (" .. table.concat(row.shape, ", ") .. ")" or ""
-    lines[#lines + 1] = line(row.name .. shape, row.forward_calls + row.backward_calls, row.forward, row.backward,
+    rows[i] = row_of(row.name .. shape, row.forward_calls + row.backward_calls, row.forward, row.backward,
       spent(row), self.seconds)
   end
-  lines[#lines + 1] = line("elsewhere", nil, nil, nil, self.elsewhere, self.seconds)
-  lines[#lines + 1] = line("in all", nil, nil, nil, self.seconds, self.seconds)
+  rows[#rows + 1] = row_of("elsewhere", nil, nil, nil, self.elsewhere, self.seconds)
+  rows[#rows + 1] = row_of("in all", nil, nil, nil, self.seconds, self.seconds)
+  return rows
+end
+
+--- The rows as lines of text.
+function Profile:__tostring()
+  local lines = { FORMAT:format(table.unpack(HEADS)) }
+  for i, row in ipairs(rows_of(self)) do lines[i + 1] = FORMAT:format(table.unpack(row)) end
   return table.concat(lines, "\n")
+end
+
+--- What a notebook shows.
+function Profile:__mime()
+  local rows = rows_of(self)
+  for _, row in ipairs(rows) do
+    for column = 2, #row do row[column] = { text = row[column], mono = true } end
+  end
+  local foot = { table.remove(rows, #rows - 1), table.remove(rows) }
+  return { ["text/plain"] = tostring(self), ["text/html"] = html.table { caption = "milliseconds", head = HEADS,
+    rows = rows, foot = foot, align = { "left", "right", "right", "right", "right", "right" } } }
 end
 
 return profile

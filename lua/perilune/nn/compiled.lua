@@ -90,4 +90,9 @@ metatable.__tostring = function(self)
   return ok and text or "compiled net (freed)"
 end
 
+metatable.__mime = function(self)
+  local ok, table_of_steps = pcall(function() return require("perilune.nn.plan").html_of_compiled(self) end)
+  return { ["text/plain"] = tostring(self), ["text/html"] = ok and table_of_steps or nil }
+end
+
 return compiled

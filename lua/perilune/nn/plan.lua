@@ -5,6 +5,7 @@
 -- @module perilune.nn.plan
 local args = require "perilune.args"
 local core = require "perilune.core"
+local html = require "perilune.display.html"
 local lua_layers = require "perilune.nn.lua_layers"
 
 local plan = {}
@@ -60,25 +61,52 @@ local function tabular(rows, right)
   return lines
 end
 
+local HEADS = { "layers", "op", "gives", "weights", "mul-adds", "done", "keeps", "backward", "update" }
+local RIGHT = { [4] = true, [5] = true, [6] = true, [7] = true }
+
+-- The steps as rows of text, the head first; names of ops cut to `most` letters.
+local function rows_of(steps, most)
+  local rows = { HEADS }
+  for i, step in ipairs(steps) do
+    local ops = table.concat(step.ops, " + ")
+    if #ops > most then ops = ops:sub(1, most - 3) .. "..." end
+    rows[i + 1] = { step.layers, ops, shape_text(step.shape), amount(step.parameters), amount(step.multiplications),
+      amount(step.executed), bytes(step.saved), step.backward or "", step.update or "" }
+  end
+  return rows
+end
+
+-- What is said below the table.
+local function sums_of(steps)
+  local share = steps.multiplications > 0 and (" (%.0f %%)"):format(100 * steps.executed / steps.multiplications) or ""
+  local lines = { ("forward, %d sample%s: %s multiply-adds, of which %s are done%s; %s"):format(
+    steps.batch, steps.batch == 1 and "" or "s", amount(steps.multiplications), amount(steps.executed), share,
+    steps.training and "keeps " .. (steps.saved > 0 and bytes(steps.saved) or "nothing") or "keeps nothing") }
+  if steps.gradients > 0 then
+    lines[2] = ("backward: at most %s are done"):format(amount(steps.gradients))
+  end
+  return lines
+end
+
 --- The plan as a table of at most 100 columns, whatever the net's depth makes of the first.
 function Plan:__tostring()
-  local rows = { { "layers", "op", "gives", "weights", "mul-adds", "done", "keeps", "backward", "update" } }
-  for i, step in ipairs(self) do
-    local ops = table.concat(step.ops, " + ")
-    if #ops > 22 then ops = ops:sub(1, 19) .. "..." end
-    rows[i + 1] = { step.layers, ops, shape_text(step.shape), amount(step.parameters), amount(step.multiplications),
-      amount(step.executed), bytes(step.saved), step.backward or "",
-      step.update or "" }
-  end
-  local lines = tabular(rows, { [4] = true, [5] = true, [6] = true, [7] = true })
-  local share = self.multiplications > 0 and (" (%.0f %%)"):format(100 * self.executed / self.multiplications) or ""
-  lines[#lines + 1] = ("forward, %d sample%s: %s multiply-adds, of which %s are done%s; %s"):format(
-    self.batch, self.batch == 1 and "" or "s", amount(self.multiplications), amount(self.executed), share,
-    self.training and "keeps " .. (self.saved > 0 and bytes(self.saved) or "nothing") or "keeps nothing")
-  if self.gradients > 0 then
-    lines[#lines + 1] = ("backward: at most %s are done"):format(amount(self.gradients))
-  end
+  local lines = tabular(rows_of(self, 22), RIGHT)
+  table.move(sums_of(self), 1, 2, #lines + 1, lines)
   return table.concat(lines, "\n")
+end
+
+-- Rows of text, the head first, as HTML.
+local function html_table(caption, rows, notes)
+  local align = {}
+  for i = 1, #rows[1] do align[i] = RIGHT[i] and "right" or "left" end
+  return html.table { caption = caption, head = rows[1], rows = table.move(rows, 2, #rows, 1, {}), align = align,
+    notes = notes }
+end
+
+--- What a notebook shows.
+function Plan:__mime()
+  return { ["text/plain"] = tostring(self),
+    ["text/html"] = html_table(self.training and "plan of training" or "plan", rows_of(self, 60), sums_of(self)) }
 end
 
 -- --- walking ---
@@ -298,19 +326,31 @@ function plan.of(net, given)
   return setmetatable(steps, Plan)
 end
 
---- A compiled net's steps as a table of text.
-function plan.of_compiled(compiled)
+-- A compiled net's steps as rows of text, the head first, and what is said below them.
+local function compiled_rows(compiled)
   local rows, total, done = { { "layers", "op", "gives", "weights", "mul-adds", "done" } }, 0, 0
   for i, step in ipairs(compiled:steps()) do
     rows[i + 1] = { step.layers, step.op, shape_text(step.shape), amount(step.parameters), amount(step.multiplications),
       amount(step.executed) }
     total, done = total + step.multiplications, done + step.executed
   end
-  local lines = tabular(rows, { [4] = true, [5] = true, [6] = true })
   local size, piece = compiled:workspace(1 << 20)
-  lines[#lines + 1] = ("one sample: %s multiply-adds, %s done; pieces of up to %d, in %s of memory a thread"):format(
+  return rows, ("one sample: %s multiply-adds, %s done; pieces of up to %d, in %s of memory a thread"):format(
     total > 0 and amount(total) or "no", done > 0 and amount(done) or "none", piece, bytes(size))
+end
+
+--- A compiled net's steps as a table of text.
+function plan.of_compiled(compiled)
+  local rows, sums = compiled_rows(compiled)
+  local lines = tabular(rows, RIGHT)
+  lines[#lines + 1] = sums
   return table.concat(lines, "\n")
+end
+
+--- The same as HTML.
+function plan.html_of_compiled(compiled)
+  local rows, sums = compiled_rows(compiled)
+  return html_table("compiled net", rows, { sums })
 end
 
 return plan

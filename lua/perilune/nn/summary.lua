@@ -1,5 +1,7 @@
---- A net as a table of text, like Keras' summary.
+--- A net as a table of its layers, like Keras' summary: as text, and as HTML for notebooks.
 -- @module perilune.nn.summary
+local html = require "perilune.display.html"
+
 local summary = {}
 
 local function shape_text(shape)
@@ -41,9 +43,30 @@ end
 local function rows_of(layer, depth, rows)
   for i = 1, #layer do
     local child = layer[i]
-    local label = ("  "):rep(depth) .. ("%s (%s)"):format(child.name, child.type)
-    rows[#rows + 1] = { label, shape_text(child.output_shape), grouped(count(child)) }
+    rows[#rows + 1] = { depth = depth, name = child.name, type = child.type, shape = shape_text(child.output_shape),
+      count = grouped(count(child)) }
     rows_of(child, depth + 1, rows)
+  end
+  return rows
+end
+
+-- The layers of a net, or the one that it is.
+local function layers_of(net)
+  local rows = rows_of(net, 0, {})
+  if #rows == 0 then
+    rows[1] = { depth = 0, name = net.name, type = net.type, shape = shape_text(net.output_shape),
+      count = grouped(count(net)) }
+  end
+  return rows
+end
+
+-- How many weights: { what, how many, bytes } for all, the trained and the fixed.
+local function totals_of(net)
+  local total, trained = net:count_params()
+  local size = net.dtype == "float64" and 8 or 4
+  local rows = {}
+  for i, row in ipairs { { "Total", total }, { "Trainable", trained }, { "Non-trainable", total - trained } } do
+    rows[i] = { row[1] .. " params", grouped(row[2]), bytes_text(row[2] * size) }
   end
   return rows
 end
@@ -54,15 +77,16 @@ local function padded(text, width, right)
   return right and space .. text or text .. space
 end
 
+local HEADS = { "Layer (type)", "Output Shape", "Param #" }
+
 --- The whole table.
 function summary.of(net)
-  local rows = rows_of(net, 0, {})
-  if #rows == 0 then
-    rows[1] = { ("%s (%s)"):format(net.name, net.type), shape_text(net.output_shape), grouped(count(net)) }
+  local rows, width = {}, {}
+  for i, row in ipairs(layers_of(net)) do
+    rows[i] = { ("  "):rep(row.depth) .. ("%s (%s)"):format(row.name, row.type), row.shape, row.count }
   end
-  local heads, width = { "Layer (type)", "Output Shape", "Param #" }, {}
   for column = 1, 3 do
-    width[column] = #heads[column]
+    width[column] = #HEADS[column]
     for _, row in ipairs(rows) do width[column] = math.max(width[column], utf8.len(row[column]) or #row[column]) end
   end
   local function rule(left, middle, right, line)
@@ -73,16 +97,34 @@ function summary.of(net)
   local function cells(row)
     return "│ " .. padded(row[1], width[1]) .. " │ " .. padded(row[2], width[2]) .. " │ " .. padded(row[3], width[3], true) .. " │"
   end
-  local lines = { ("Model: \"%s\""):format(net.name), rule("┌", "┬", "┐", "─"), cells(heads), rule("├", "┼", "┤", "─") }
+  local lines = { ("Model: \"%s\""):format(net.name), rule("┌", "┬", "┐", "─"), cells(HEADS), rule("├", "┼", "┤", "─") }
   for _, row in ipairs(rows) do lines[#lines + 1] = cells(row) end
   lines[#lines + 1] = rule("└", "┴", "┘", "─")
-  local total, trained = net:count_params()
-  local size = net.dtype == "float64" and 8 or 4
-  lines[#lines + 1] = ("Total params: %s (%s)"):format(grouped(total), bytes_text(total * size))
-  lines[#lines + 1] = ("Trainable params: %s (%s)"):format(grouped(trained), bytes_text(trained * size))
-  local fixed = total - trained
-  lines[#lines + 1] = ("Non-trainable params: %s (%s)"):format(grouped(fixed), bytes_text(fixed * size))
+  for _, row in ipairs(totals_of(net)) do lines[#lines + 1] = ("%s: %s (%s)"):format(row[1], row[2], row[3]) end
   return table.concat(lines, "\n")
+end
+
+--- The same as an HTML table.
+function summary.html(net)
+  local rows, foot = {}, {}
+  for i, row in ipairs(layers_of(net)) do
+    rows[i] = { { html = ("&nbsp;"):rep(4 * row.depth) .. html.escape(row.name) }, row.type,
+      { text = row.shape, mono = true }, { text = row.count, mono = true } }
+  end
+  for i, row in ipairs(totals_of(net)) do
+    foot[i] = { { text = row[1], span = 2, bold = i == 1 or nil, align = "left" }, { text = row[3], align = "left" },
+      { text = row[2], mono = true, bold = i == 1 or nil, align = "right" } }
+  end
+  local from = net.input_shape and (", input " .. shape_text(net.input_shape)) or ""
+  return html.table { caption = ("%s (%s)%s"):format(net.name, net.type, from), foot = foot, rows = rows,
+    head = { "Layer", "Type", "Output shape", "Parameters" }, align = { "left", "left", "left", "right" } }
+end
+
+--- What a notebook shows of a layer or a net: the table once it is built, else its line.
+function summary.mime(layer)
+  local ok, built = pcall(function() return layer.built end)
+  if not (ok and built) then return { ["text/plain"] = tostring(layer) } end
+  return { ["text/plain"] = #layer > 0 and summary.of(layer) or tostring(layer), ["text/html"] = summary.html(layer) }
 end
 
 return summary

@@ -1,6 +1,7 @@
 --- Running a net over data without learning: evaluate and predict.
 -- @module perilune.train.evaluation
 local core = require "perilune.core"
+local html = require "perilune.display.html"
 local metrics = require "perilune.train.metrics"
 local progress = require "perilune.train.progress"
 local weights = require "perilune.train.weights"
@@ -18,6 +19,25 @@ function Result:__tostring()
     if type(value) ~= "number" then below[#below + 1] = tostring(value) end
   end
   return table.concat(line, ", ") .. (#below > 0 and "\n" or "") .. table.concat(below, "\n")
+end
+
+--- What a notebook shows: the figures in a table, and what is larger than a number below it.
+function Result:__mime()
+  local head, row, align, below = {}, {}, {}, {}
+  for i, name in ipairs(progress.ordered(self)) do
+    head[i], row[i], align[i] = name, { text = progress.figure(self[name]), mono = true }, "right"
+  end
+  local names = {}
+  for name, value in pairs(self) do
+    if type(value) ~= "number" then names[#names + 1] = name end
+  end
+  table.sort(names)
+  for i, name in ipairs(names) do
+    local value = self[name]
+    below[i] = type(value) == "table" and value.html and value:html() or "<pre>" .. html.escape(tostring(value)) .. "</pre>"
+  end
+  local figures = #head > 0 and html.table { head = head, rows = { row }, align = align } or ""
+  return { ["text/plain"] = tostring(self), ["text/html"] = figures .. table.concat(below, "\n") }
 end
 
 -- Ctrl-C between two batches.

@@ -6,6 +6,7 @@
 -- All lists have the same length. A run that Ctrl-C ended has history.interrupted = true, and
 -- history.partial holds the figures of the epoch that was cut short.
 -- @module perilune.train.history
+local html = require "perilune.display.html"
 local json = require "perilune.json"
 local schedules = require "perilune.optim.schedules"
 
@@ -155,19 +156,24 @@ end
 --- How many epochs there are.
 function History:__len() return #self.epoch end
 
+-- The figures as rows of text, the names first.
+local function rows_of(history)
+  local names = history:names()
+  local rows = { names }
+  for i = 1, #history.epoch do
+    rows[i + 1] = {}
+    for j, name in ipairs(names) do rows[i + 1][j] = cell(name, history[name][i]) end
+  end
+  return rows
+end
+
 --- A small table, one line an epoch.
 function History:__tostring()
-  local names, widths = self:names(), {}
-  local rows = { names }
-  for i = 1, #self.epoch do
-    rows[i + 1] = {}
-    for j, name in ipairs(names) do rows[i + 1][j] = cell(name, self[name][i]) end
-  end
-  for j = 1, #names do
+  local rows, widths, lines = rows_of(self), {}, {}
+  for j = 1, #rows[1] do
     widths[j] = 0
     for _, row in ipairs(rows) do widths[j] = math.max(widths[j], #row[j]) end
   end
-  local lines = {}
   for i, row in ipairs(rows) do
     local cells = {}
     for j, text in ipairs(row) do cells[j] = (" "):rep(widths[j] - #text) .. text end
@@ -175,6 +181,44 @@ function History:__tostring()
   end
   if self.interrupted then lines[#lines + 1] = "interrupted" end
   return table.concat(lines, "\n")
+end
+
+-- --- for notebooks ----------------------------------------------------------------------------------------------
+
+local MOST = 100 -- epochs in the table of a page, the last of the run
+
+--- The figures as an HTML table.
+function methods:html()
+  local rows, align = rows_of(self), {}
+  for j = 1, #rows[1] do align[j] = "right" end
+  local first = math.max(2, #rows - MOST + 1)
+  local shown = {}
+  for i = first, #rows do
+    shown[#shown + 1] = {}
+    for j, text in ipairs(rows[i]) do shown[#shown][j] = { text = text, mono = true } end
+  end
+  local notes = {}
+  if first > 2 then notes[1] = ("the last %d of %d epochs"):format(MOST, #rows - 1) end
+  if self.interrupted then notes[#notes + 1] = "interrupted" end
+  return html.table { head = rows[1], rows = shown, align = align, notes = notes }
+end
+
+--- What a notebook shows: curves, and the table where there are too few epochs for one or nothing can draw them.
+function History:__mime()
+  local forms = { ["text/plain"] = tostring(self) }
+  if #self.epoch > 1 then
+    local ok, drawn, metadata = pcall(function()
+      local curves = require("perilune.plot").history(self)
+      return getmetatable(curves).__mime(curves)
+    end)
+    if ok then
+      drawn["text/plain"] = forms["text/plain"]
+      return drawn, metadata
+    end
+    if tostring(drawn):find "interrupted!?$" then error(drawn, 0) end
+  end
+  forms["text/html"] = self:html()
+  return forms
 end
 
 return methods

@@ -3,6 +3,8 @@
 -- report.counts[i][j] is how many samples of the i-th class were taken for the j-th; rows are the truth.
 -- Where nothing was counted a ratio is 0, as scikit-learn has it.
 -- @module perilune.train.report
+local html = require "perilune.display.html"
+
 local Report = {}
 Report.__index = Report
 Report.__name = "perilune.Report"
@@ -102,5 +104,50 @@ function Report:__tostring()
   lines[#lines + 1] = ("accuracy %.4f; rows are the truth, columns what the net said"):format(self:accuracy())
   return table.concat(lines, "\n")
 end
+
+-- --- for notebooks ----------------------------------------------------------------------------------------------
+
+-- Right ones are shaded blue, wrong ones orange, by their share of the class; a few mistakes show, too.
+local function shade(right, share)
+  if share <= 0 then return nil end
+  local colour = right and "47,111,183" or "224,119,27"
+  return ("rgba(%s,%.2f)"):format(colour, 0.08 + 0.62 * math.min(share, 1) ^ 0.6)
+end
+
+local function matrix_row(self, i, row)
+  local there, cells = self:of(i).support, { { text = self.classes[i], tag = "th", bold = true, align = "right" } }
+  for j, count in ipairs(row) do
+    cells[j + 1] = { text = count == 0 and "" or count_text(count), bold = i == j or nil,
+      shade = shade(i == j, ratio(count, there)) }
+  end
+  return cells
+end
+
+local FIGURES = { "precision", "recall", "f1" }
+
+local MOST = 40 -- classes of which the page shows the matrix; of more, only the figures
+
+--- The report as an HTML table: rows are the truth, columns what the net said, and the figures of each class.
+function Report:html()
+  local with_matrix = #self.classes <= MOST
+  local head, rows, align = { "" }, {}, {}
+  for i, name in ipairs(with_matrix and self.classes or {}) do head[i + 1] = { text = name, bold = true } end
+  for _, name in ipairs { "precision", "recall", "f1", "support" } do head[#head + 1] = name end
+  for i in ipairs(head) do align[i] = "right" end
+  for i, row in ipairs(self.counts) do
+    local figures, cells = self:of(i), matrix_row(self, i, with_matrix and row or {})
+    for _, name in ipairs(FIGURES) do cells[#cells + 1] = { text = ("%.4f"):format(figures[name]), mono = true } end
+    cells[#cells + 1] = { text = count_text(figures.support), mono = true }
+    rows[i] = cells
+  end
+  local mean = { { text = "mean", span = with_matrix and #self.classes + 1 or 1, align = "right" } }
+  for _, name in ipairs(FIGURES) do mean[#mean + 1] = { text = ("%.4f"):format(self[name](self)), mono = true, align = "right" } end
+  mean[#mean + 1] = { text = count_text(self:total()), mono = true, align = "right" }
+  return html.table { caption = ("accuracy %.4f; rows are the truth, columns what the net said"):format(self:accuracy()),
+    head = head, rows = rows, align = align, foot = { mean } }
+end
+
+--- What a notebook shows.
+function Report:__mime() return { ["text/plain"] = tostring(self), ["text/html"] = self:html() } end
 
 return report
