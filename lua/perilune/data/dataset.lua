@@ -441,6 +441,9 @@ function Dataset.concat(sets)
   return derive(first, { _x = x, _y = y, _count = x.shape[1], _order = false })
 end
 
+--- What a notebook shows.
+function Dataset.__mime(self) return require("perilune.data.show").mime(self) end
+
 function Dataset.__concat(a, b) return Dataset.concat { a, b } end
 
 function Dataset.__tostring(self)
