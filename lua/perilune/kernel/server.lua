@@ -176,7 +176,7 @@ local function report_fault(self, message, fault)
   self:set_quiet(false)
   self.executing = nil
   local text = tostring(fault)
-  io.stderr:write("perilune kernel: ", message.type, ": ", text, "\n")
+  io.stderr:write("perilune kernel: ", text:match "^[^\n]*", "\n")
   if message.type:find "_request$" then
     self:reply(message, { status = "error", ename = "KernelError", evalue = text, traceback = json.array { text } })
   end
