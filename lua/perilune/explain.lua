@@ -148,11 +148,11 @@ explain.heat = positioned(picture.heat)
 explain.overlay = positioned(picture.overlay)
 
 --- t-SNE: points of many dimensions laid out in two, neighbours beside each other (van der Maaten and Hinton 2008). It
--- is the exact method: time and memory go with n squared, 2,000 points take some 20 s. Distances between far groups,
+-- is the exact method: time and memory go with n squared, 2,000 points take some 10 s. Distances between far groups,
 -- and the sizes of groups, mean little.
 -- @param x       points (n, features); further axes are taken as features
--- @param options dimensions = 2, perplexity = 30 (how many neighbours count, about), iterations = 1000, early = 250 of
---   them with p exaggerated, exaggeration = 12, learning_rate = n / exaggeration (at least 50), init = "pca", "random"
+-- @param options dimensions = 2, perplexity = 30 (how many neighbours count, about), iterations = 1000, early = 100 of
+--   them with p exaggerated, exaggeration = 4, learning_rate = n / exaggeration (at least 50), init = "pca", "random"
 --   (by the seed) or a tensor, seed = 0, watch = function(step, layout) called after each step
 -- @return float32 (n, dimensions): the same for the same arguments
 -- @return { kl = the Kullback-Leibler divergence that was reached, perplexity, iterations }

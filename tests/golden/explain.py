@@ -5,7 +5,7 @@ A case has a `kind`. "net": the net as in layers.json, x, the labels whose score
 scores; gradient (of the logit by x), probability_gradient; integrated (midpoints, from a constant baseline);
 cam (Grad-CAM of the layer at position `cam_layer`, from 1, before the ReLU) and resized (after it, stretched by
 PyTorch's bilinear interpolation); occlusion and drops. "pca": x, components, transformed, ratios. "tsne": x, the
-perplexity, affinities, a layout y, its kl and gradient.
+perplexity, affinities, a layout y, its kl and gradient. "tsne_run": x, the perplexity, and the kl that another reached.
 """
 import numpy as np
 import tensorflow as tf
@@ -204,6 +204,18 @@ def tsne_case(name, count, columns, perplexity):
             "affinities": array(p), "y": array(y), "kl": number(kl.item()), "gradient": array(yt.grad)}
 
 
+SCIKIT_LEARN = {"version": "1.9.1", "kl": 0.2168}  # TSNE(perplexity=12, method="exact", random_state=0)
+
+
+def tsne_run_case(name):
+    """Four groups laid out from beginning to end. What scikit-learn reached stands above: it is asked by hand, since
+    nothing else here wants it."""
+    draw = Draw(name)
+    x = np.repeat(draw.normal(4, 6, scale=2.0), 20, axis=0) + draw.normal(80, 6)
+    return {"name": name, "kind": "tsne_run", "source": f"scikit-learn {SCIKIT_LEARN['version']}", "x": array(x),
+            "perplexity": 12, "kl": SCIKIT_LEARN["kl"]}
+
+
 def cases():
     draw = Draw("explain")
     yield net_case("plain", plain_net(), draw.normal(3, 6, 7, 2), [3, 0, 2], 3)
@@ -212,3 +224,4 @@ def cases():
     yield pca_case("pca wide", 4, 7, 3)
     yield tsne_case("tsne", 12, 3, 3.5)
     yield tsne_case("tsne few", 5, 6, 1.5)
+    yield tsne_run_case("tsne run")

@@ -70,6 +70,16 @@ describe("explain, golden", function()
         golden.near(case.gradient, tsne.gradient(y, p), 1e-5, "gradient")
       end)
     end
+    if case.kind == "tsne_run" then
+      it(case.name .. " ends within a tenth of scikit-learn's", function()
+        local x = golden.tensor(case.x, "float32")
+        for _, init in ipairs { has_linalg and "pca" or "random", "random" } do
+          local _, about = explain.tsne(x, { perplexity = case.perplexity, init = init })
+          assert.is_true(about.kl < 1.1 * case.kl, ("%g beside %g"):format(about.kl, case.kl))
+          assert.is_true(about.kl > 0.5 * case.kl)
+        end
+      end)
+    end
     if case.kind == "pca" and has_linalg then
       for _, dtype in ipairs { "float64", "float32" } do
         it(("%s in %s"):format(case.name, dtype), function()
