@@ -1,5 +1,7 @@
---- Draw a digit with the mouse and see it recognised: `perilune draw`.
+--- Draw a digit with the mouse and see it recognised: `perilune draw`, and peri.draw() in a notebook or at the prompt.
 --
+--     peri.draw()                                       -- with the session's net
+--     peri.draw(net)
 --     local draw = require "perilune.draw"
 --     local canvas = draw.terminal { net = net }        -- or { model = "digits.h5" }
 --     local result = draw.recogniser.new(net):predict(canvas)
@@ -12,24 +14,19 @@ local draw = {
   canvas = require "perilune.draw.canvas",
 }
 
--- The recogniser needs nets and pictures: loaded when it is asked for, so that --help needs neither.
-setmetatable(draw, {
-  __index = function(self, name)
-    if name ~= "recogniser" then return nil end
-    rawset(self, name, require "perilune.draw.recogniser")
-    return self[name]
-  end,
-})
-
 local DEFAULT_MODEL = "digits.h5"
 
-local function open_recogniser(path)
+local function exists(path)
   local file = io.open(path, "rb")
-  if not file then
+  if file then file:close() end
+  return file ~= nil
+end
+
+local function open_recogniser(path)
+  if not exists(path) then
     error(("there is no model %s here; train one with\n\n    build/perilune scripts/train_mnist.lua --model %s\n\n"
       .. "or name another: perilune draw --model FILE"):format(path, path), 0)
   end
-  file:close()
   return draw.recogniser.load(path)
 end
 
@@ -62,6 +59,91 @@ local function run(options)
   end
   draw.terminal { model = options.model, colours = options.colours }
 end
+
+-- The session's net: its variable `net`, or the only net among its variables. Returns it and its name.
+local function session_net()
+  local evaluate = package.loaded["perilune.repl.evaluate"]
+  local session = evaluate and evaluate.current
+  if not session then return nil end
+  local is_layer, found = require("perilune.nn").is_layer, {}
+  for _, variable in ipairs(session.environment:variables()) do
+    if is_layer(variable.value) then
+      if variable.name == "net" then return variable.value, "net" end
+      found[#found + 1] = variable
+    end
+  end
+  if #found > 1 then
+    local names = {}
+    for i, variable in ipairs(found) do names[i] = variable.name end
+    error(("draw: several nets are here: %s; say which, for example peri.draw(%s)"):format(
+      table.concat(names, ", "), names[1]), 0)
+  end
+  if found[1] then return found[1].value, found[1].name end
+end
+
+-- The net that is to recognise, and what it is called.
+local function choose_net(options)
+  if options.net then return options.net, "the net given" end
+  if not options.model then
+    local net, name = session_net()
+    if net then return net, name end
+    if not exists(DEFAULT_MODEL) then
+      error(("draw: there is no net among the session's variables, and no model %s here: give one, peri.draw(net), or "
+        .. "name a file, peri.draw { model = FILE }"):format(DEFAULT_MODEL), 0)
+    end
+  end
+  local path = options.model or DEFAULT_MODEL
+  return open_recogniser(path).net, path
+end
+
+local function options_from(given)
+  if given == nil then return {} end
+  if require("perilune.nn").is_layer(given) then return { net = given } end
+  if type(given) ~= "table" then
+    error("draw: wants a net, or { net = ..., model = FILE }, got a " .. type(given), 0)
+  end
+  for name in pairs(given) do
+    if not ({ net = true, model = true, canvas = true, colours = true })[name] then
+      error(("draw: there is no option %s; there are net, model, canvas and colours"):format(tostring(name)), 0)
+    end
+  end
+  return given
+end
+
+-- What calling this module does.
+local function show(given)
+  local options = options_from(given)
+  local kernel = package.loaded["perilune.kernel"] and require("perilune.kernel").running()
+  if kernel then
+    local net, name = choose_net(options)
+    require("perilune.draw.notebook").show(kernel, net, name)
+    return
+  end
+  if not core.isatty(0) or not core.isatty(1) or os.getenv "TERM" == "dumb" then
+    error("draw: wants a notebook's cell or a terminal that reports the mouse; standard input and output are neither. "
+      .. "A picture is recognised by perilune.draw.recogniser: recogniser.new(net):predict_picture(picture)", 0)
+  end
+  local net = choose_net(options)
+  return draw.terminal { net = net, canvas = options.canvas, colours = options.colours }
+end
+
+-- The recogniser needs nets and pictures: loaded when it is asked for, so that --help needs neither.
+setmetatable(draw, {
+  __index = function(self, name)
+    if name ~= "recogniser" then return nil end
+    rawset(self, name, require "perilune.draw.recogniser")
+    return self[name]
+  end,
+  --- Shows a canvas whose drawing a net recognises: in a notebook below the cell, in a terminal all over it.
+  -- @param given nil (the session's variable `net`, its only net, or digits.h5), a net, or
+  --   { net = a net, model = a file, canvas = to go on with (terminal), colours = "24bit" or "256" (terminal) }
+  -- @return in a terminal the canvas
+  __call = function(_, given)
+    local result = table.pack(pcall(show, given))
+    if not result[1] then error(result[2], type(result[2]) == "string" and 2 or 0) end
+    return table.unpack(result, 2, result.n)
+  end,
+})
 
 --- The command `perilune draw`.
 -- @param arguments a list of strings

@@ -24,15 +24,17 @@ local MOST_SPLITS = 64   -- places looked at for the beginning of the last expre
 --- Starts a session.
 -- @param options  nil or { globals, name, xpcall, coroutine_traceback }: the globals (_G), the chunk name's pattern
 --   ("In[%d]"), the xpcall that Ctrl-C reaches into, and what gives a dead coroutine's traceback
+-- @return the session, which is evaluate.current until another one starts
 function evaluate.session(options)
   options = options or {}
   local variables = environment.new(options.globals)
-  return setmetatable({
+  evaluate.current = setmetatable({
     environment = variables, results = results.new(variables),
     pattern = options.name or "In[%d]", xpcall = options.xpcall or xpcall,
     coroutine_traceback = options.coroutine_traceback or function() end,
     count = 0, sources = {}, source_names = {},
   }, Session)
+  return evaluate.current
 end
 
 local function is_eof(message)
