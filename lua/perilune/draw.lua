@@ -60,17 +60,22 @@ local function run(options)
   draw.terminal { model = options.model, colours = options.colours }
 end
 
+-- The variables of the prompt's or the notebook's session that are nets.
+local function session_nets()
+  local evaluate, found = package.loaded["perilune.repl.evaluate"], {}
+  local session = evaluate and evaluate.current
+  for _, variable in ipairs(session and session.environment:variables() or {}) do
+    if require("perilune.nn").is_layer(variable.value) then found[#found + 1] = variable end
+  end
+  return found
+end
+
 -- The session's net: its variable `net`, or the only net among its variables. Returns it and its name.
 local function session_net()
-  local evaluate = package.loaded["perilune.repl.evaluate"]
-  local session = evaluate and evaluate.current
-  if not session then return nil end
-  local is_layer, found = require("perilune.nn").is_layer, {}
-  for _, variable in ipairs(session.environment:variables()) do
-    if is_layer(variable.value) then
-      if variable.name == "net" then return variable.value, "net" end
-      found[#found + 1] = variable
-    end
+  local found = {}
+  for _, variable in ipairs(session_nets()) do
+    if variable.name == "net" then return variable.value, "net" end
+    found[#found + 1] = variable
   end
   if #found > 1 then
     local names = {}
@@ -83,7 +88,12 @@ end
 
 -- The net that is to recognise, and what it is called.
 local function choose_net(options)
-  if options.net then return options.net, "the net given" end
+  if options.net then
+    for _, variable in ipairs(session_nets()) do
+      if rawequal(variable.value, options.net) then return options.net, variable.name end
+    end
+    return options.net, "the net given"
+  end
   if not options.model then
     local net, name = session_net()
     if net then return net, name end
@@ -116,15 +126,15 @@ local function show(given)
   local kernel = package.loaded["perilune.kernel"] and require("perilune.kernel").running()
   if kernel then
     local net, name = choose_net(options)
-    require("perilune.draw.notebook").show(kernel, net, name)
-    return
+    return require("perilune.draw.notebook").show(kernel, net, name, options.canvas)
   end
   if not core.isatty(0) or not core.isatty(1) or os.getenv "TERM" == "dumb" then
     error("draw: wants a notebook's cell or a terminal that reports the mouse; standard input and output are neither. "
       .. "A picture is recognised by perilune.draw.recogniser: recogniser.new(net):predict_picture(picture)", 0)
   end
   local net = choose_net(options)
-  return draw.terminal { net = net, canvas = options.canvas, colours = options.colours }
+  local canvas = draw.terminal { net = net, canvas = options.canvas, colours = options.colours }
+  return require("perilune.draw.drawing").new(canvas, draw.recogniser.new(net):predict(canvas))
 end
 
 -- The recogniser needs nets and pictures: loaded when it is asked for, so that --help needs neither.
@@ -136,8 +146,8 @@ setmetatable(draw, {
   end,
   --- Shows a canvas whose drawing a net recognises: in a notebook below the cell, in a terminal all over it.
   -- @param given nil (the session's variable `net`, its only net, or digits.h5), a net, or
-  --   { net = a net, model = a file, canvas = to go on with (terminal), colours = "24bit" or "256" (terminal) }
-  -- @return in a terminal the canvas
+  --   { net = a net, model = a file, canvas = to go on with, colours = "24bit" or "256" (of a terminal) }
+  -- @return what is drawn, and what it was taken for: see perilune.draw.drawing
   __call = function(_, given)
     local result = table.pack(pcall(show, given))
     if not result[1] then error(result[2], type(result[2]) == "string" and 2 or 0) end

@@ -322,7 +322,10 @@ class Widget {
       this.pen = data.pen;
       this.eraser = data.eraser;
       this.ready = true;
-      this.news = this.news || this.strokes.length > 0;
+      if (!this.greeted && this.strokes.length === 0) this.strokes = data.strokes; // drawn before this page was opened
+      this.greeted = true;
+      this.paint();
+      this.news = this.strokes.length > 0;
       this.say("ready", data.net);
       this.net = data.net;
       this.pump();

@@ -7,6 +7,7 @@
 -- @module perilune.draw.notebook
 local canvases = require "perilune.draw.canvas"
 local display = require "perilune.display"
+local drawings = require "perilune.draw.drawing"
 local json = require "perilune.json"
 local recogniser = require "perilune.draw.recogniser"
 
@@ -15,9 +16,9 @@ local notebook = {}
 local TARGET = "perilune.draw"
 local POINTS_MOST = 100000 -- of a question: more than a hand draws in hours
 
-local nets = {}    -- by canvas: { net, name }
-local count = 0    -- canvases shown in this session
-local listening    -- the kernel whose comms we answer
+local shown = {} -- by number: { net, name, drawing (see perilune.draw.drawing) }
+local count = 0  -- canvases shown in this session
+local listening  -- the kernel whose comms we answer
 
 local TEXT = "A canvas to draw digits on. Run this cell in JupyterLab or Jupyter Notebook and draw with mouse, pen or "
   .. "finger: the net's probabilities move with the stroke. Here is no kernel that could answer."
@@ -84,7 +85,7 @@ Mirror.__index = Mirror
 
 local function mirror_of(entry)
   return setmetatable({ canvas = canvases.new(), recogniser = recogniser.new(entry.net, entry.name), strokes = 0,
-    points = 0 }, Mirror)
+    points = 0, drawing = entry.drawing }, Mirror)
 end
 
 -- Puts a page's piece of a stroke behind what is there; false when something before it is missing.
@@ -132,6 +133,7 @@ end
 function Mirror:answer(question)
   if not self:take(question) then return { lost = true } end
   local seen = self.recogniser:predict(self.canvas)
+  self.drawing.canvas, self.drawing.prediction = self.canvas, seen
   if not seen then return { empty = true } end
   local rounded = {}
   for i, value in ipairs(seen.probabilities) do
@@ -151,34 +153,50 @@ local function respond(mirror, question)
   return answer
 end
 
+-- A canvas's strokes as the page has them: what was drawn before the page was opened again.
+local function strokes_of(canvas)
+  local list = {}
+  for i, stroke in ipairs(canvas.strokes) do
+    local points = {}
+    for k = 1, stroke.n do points[2 * k - 1], points[2 * k] = stroke.x[k], stroke.y[k] end
+    list[i] = { width = stroke.width, erase = stroke.erase, points = json.array(points) }
+  end
+  return json.array(list)
+end
+
 local function on_open(comm, data)
   local number = type(data) == "table" and data.canvas
-  local entry = nets[number]
+  local entry = shown[number]
   if not entry then return comm:close { reason = "unknown" } end
   local ok, mirror = pcall(mirror_of, entry)
   if not ok then return comm:close { reason = tostring(mirror) } end
   comm.on_message = function(_, question)
     if type(question) == "table" then comm:send(respond(mirror, question)) end
   end
-  comm.on_close = function() nets[number] = nil end -- the output is gone from the page
-  comm:send { labels = json.array(table.move(mirror.recogniser.labels, 1, #mirror.recogniser.labels, 1, {})),
-    pen = mirror.canvas.pen, eraser = mirror.canvas.eraser, net = "Recognised by " .. entry.name .. "." }
+  comm.on_close = function() shown[number] = nil end -- the output is gone from the page
+  comm:send {
+    labels = json.array(table.move(mirror.recogniser.labels, 1, #mirror.recogniser.labels, 1, {})),
+    pen = mirror.canvas.pen, eraser = mirror.canvas.eraser, net = "Recognised by " .. entry.name .. ".",
+    strokes = strokes_of(entry.drawing.canvas),
+  }
 end
 
 --- Shows a canvas below the cell that is running.
 -- @param kernel  the running kernel (require("perilune.kernel").running())
 -- @param net     recognises; built for pictures of 28 x 28
 -- @param name    what the net is called: a variable or a file
-function notebook.show(kernel, net, name)
+-- @param canvas  what is on it already; optional
+-- @return what is drawn on it: see perilune.draw.drawing
+function notebook.show(kernel, net, name, canvas)
   recogniser.new(net, name) -- is it one that can
   if listening ~= kernel then
     require("perilune.kernel").comm.register(TARGET, on_open)
-    listening, nets, count = kernel, {}, 0
+    listening, shown, count = kernel, {}, 0
   end
   count = count + 1
-  nets[count] = { net = net, name = name }
-  local id = ("perilune.draw.%d"):format(count)
-  display(forms(kernel_html(kernel.id)), { id = id }):update(forms(canvas_html(count)))
+  shown[count] = { net = net, name = name, drawing = drawings.new(canvas) }
+  display(forms(kernel_html(kernel.id))):update(forms(canvas_html(count)))
+  return shown[count].drawing
 end
 
 return notebook
