@@ -82,6 +82,15 @@ end
 -- @return what f returns
 function peri.profile(f, ...) return require("perilune.profile").run(f, ...) end
 
+--- Shows how far a loop has come, in the terminal and in a notebook alike.
+--
+--    for i in peri.progress(1000, { title = "draws" }) do ... end
+--    for x, y in peri.progress(data:batches { 128 }, { total = #data // 128 }) do ... end
+-- @param over  a number of steps, or an iterator (all that ipairs(list) and the like give)
+-- @param ...   last (or first of all), options: title, total, figures (a function that gives numbers by name), verbose, output
+-- @return what a generic `for` wants
+function peri.progress(over, ...) return require("perilune.train.loop").over(over, ...) end
+
 --- Is this a tensor?
 function peri.is_tensor(x)
   local meta = getmetatable(x)

@@ -102,7 +102,7 @@ end
 --   validation (a data set, or the fraction of the data to hold back), epochs (1), batch (32),
 --   loss (a name, a function (prediction, target), or a loss), metrics (names, functions, metrics),
 --   optimizer (an optimiser or a name; Adam), class_weights ({ [label] = weight }), sample_weights (one a sample),
---   shuffle (true), callbacks (a list), verbose (0 nothing, 1 a bar, 2 lines), seed, initial_epoch (0),
+--   shuffle (true), callbacks (a list), verbose (0 nothing, 1 a bar, in a notebook curves too, 2 lines), seed, initial_epoch (0),
 --   checkpoint (a path, or { path, every = batches }), resume (true, or a path), progress (an object in place of
 --   the bar), output (a file; io.stderr)
 -- @return a history; its field `interrupted` is true where Ctrl-C ended the run
@@ -126,7 +126,7 @@ function train.fit(net, dataset, options, more)
     metrics = a.metrics, classes = dataset.classes, class_weights = a.class_weights,
     sample_weights = a.sample_weights, callbacks = a.callbacks, checkpoint = save,
     optimizer = optimizers.of(a.optimizer, net),
-    display = a.progress or progress.new { verbose = a.verbose, output = a.output },
+    display = a.progress or progress.choose { verbose = a.verbose, output = a.output },
   }
   if state then run:resume(state) end
   return run:go()

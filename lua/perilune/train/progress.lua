@@ -1,4 +1,5 @@
---- Shows how a run is going: a bar that redraws itself on a terminal, one plain line an epoch elsewhere.
+--- Shows how a run is going: a bar that redraws itself on a terminal, one plain line an epoch elsewhere; what runs the
+-- code (a notebook) may have something better.
 --
 -- A progress object has
 --
@@ -6,10 +7,14 @@
 --     progress:update(batch, samples_done, logs)    after every batch; draws at most `hertz` times a second
 --     progress:end_epoch(logs)                      the epoch's final figures, validation among them
 --     progress:note(text)                           a line of its own
---     progress:close()                              leaves the terminal in order, whatever happened
+--     progress:close(outcome)                       leaves the terminal in order, whatever happened; outcome is nil or
+--                                                   { kind = "done" | "left" | "interrupted" | "failed", text = }
 --
--- `logs` maps names to numbers; they are shown in the order of `shown`, then by name.
+-- `logs` maps names to numbers; they are shown in the order of `shown`, then by name. The progress of a loop
+-- (peri.progress) has one epoch of `batches` steps, 0 where nobody knows how many, and no end_epoch.
 -- @module perilune.train.progress
+local display = require "perilune.display"
+
 local progress = {}
 
 local shown = { "loss", "accuracy", "val_loss", "val_accuracy" }
@@ -47,7 +52,8 @@ function progress.clock(seconds)
   return ("%d:%02d"):format(whole // 60, whole % 60)
 end
 
-local function rate_text(per_second)
+--- Steps or samples a second.
+function progress.rate(per_second)
   if per_second >= 1e4 then return ("%.1fk/s"):format(per_second / 1e3) end
   if per_second >= 100 then return ("%.0f/s"):format(per_second) end
   return ("%.1f/s"):format(per_second)
@@ -70,8 +76,10 @@ function Lines:end_epoch(logs)
   local parts = {}
   for _, name in ipairs(progress.ordered(logs)) do parts[#parts + 1] = name .. " " .. progress.figure(logs[name]) end
   if logs.lr then parts[#parts + 1] = ("lr %.3g"):format(logs.lr) end
-  parts[#parts + 1] = ("%.2f s"):format(seconds)
-  parts[#parts + 1] = rate_text(self.samples / math.max(seconds, 1e-9))
+  if self.times ~= false then
+    parts[#parts + 1] = ("%.2f s"):format(seconds)
+    parts[#parts + 1] = progress.rate(self.samples / math.max(seconds, 1e-9))
+  end
   self.output:write(("epoch %d/%d: %s\n"):format(self.epoch, self.epochs, table.concat(parts, ", ")))
   self.output:flush()
 end
@@ -130,7 +138,7 @@ function Bar:fit(pieces, part)
     table.remove(pieces, worst)
   end
   local room = width - length() - 4 -- two for the gap, two for the bar's ends
-  if room >= 6 then
+  if part and room >= 6 then
     local bar = blocks(part, math.min(room, 30), self.unicode)
     table.insert(pieces, 2, { text = bar, colour = part < 1 and "36" or "32" })
   end
@@ -159,12 +167,16 @@ function Bar:draw(batch, done, logs, elapsed, final)
     pieces[#pieces + 1] = { text = "ETA " .. progress.clock(per_batch * (self.batches - batch)), drop = 3 }
   end
   if done > 0 and elapsed > 0 then
-    pieces[#pieces + 1] = { text = rate_text(done / elapsed), colour = "2", drop = 4 }
+    pieces[#pieces + 1] = { text = progress.rate(done / elapsed), colour = "2", drop = 4 }
   end
   for i, name in ipairs(progress.ordered(logs)) do
     pieces[#pieces + 1] = { text = name .. " " .. progress.figure(logs[name]), drop = i > 2 and 10 + i or nil }
   end
-  self.output:write("\r", self:fit(pieces, part), "\27[K")
+  self:redraw(self:fit(pieces, part))
+end
+
+function Bar:redraw(line)
+  self.output:write("\r", line, "\27[K")
   self.output:flush()
   self.dirty = true
 end
@@ -180,6 +192,10 @@ function Bar:update(batch, done, logs)
 end
 
 function Bar:end_epoch(logs)
+  if self.times == false then -- the bar was for the moment; what stays tells no times
+    self:erase()
+    return Lines.end_epoch(self, logs)
+  end
   local last = self.last or { batch = self.batches, done = self.samples }
   self:draw(last.batch, last.done, logs, logs.seconds or self.clock() - self.start, true)
   self.output:write "\n"
@@ -187,8 +203,13 @@ function Bar:end_epoch(logs)
   self.dirty, self.last = false, nil
 end
 
-function Bar:note(text)
+function Bar:erase()
   if self.dirty then self.output:write "\r\27[K" end
+  self.dirty = false
+end
+
+function Bar:note(text)
+  self:erase()
   Lines.note(self, text)
 end
 
@@ -198,6 +219,89 @@ function Bar:close()
     self.output:flush()
     self.dirty = false
   end
+end
+
+-- --- loops ------------------------------------------------------------------------------------------------------
+
+local ENDS = { left = "left after ", interrupted = "interrupted after ", failed = "ended by an error after " }
+
+--- Where a loop is, in words: "37 of 100", "interrupted after 37 of 100".
+-- @param count  steps done
+-- @param total  of how many, nil where nobody knows
+-- @param kind   how it ended; nil while it runs
+function progress.place(count, total, kind)
+  return (ENDS[kind] or "") .. (total and ("%d of %d"):format(count, total) or ("%d"):format(count))
+end
+
+-- Elsewhere than on a terminal a loop is one line, when it has ended.
+local LoopLines = setmetatable({}, { __index = Lines })
+LoopLines.__index, LoopLines.__name = LoopLines, Lines.__name
+
+function LoopLines:begin_epoch(_, _, total)
+  self.total, self.start, self.count, self.logs = total > 0 and total or nil, self.clock(), 0, {}
+end
+
+function LoopLines:update(count, _, logs) self.count, self.logs = count, logs end
+
+function LoopLines:close(outcome)
+  if self.closed then return end
+  self.closed = true
+  local parts = { progress.place(self.count, self.total, outcome and outcome.kind) }
+  for _, name in ipairs(progress.ordered(self.logs)) do
+    parts[#parts + 1] = name .. " " .. progress.figure(self.logs[name])
+  end
+  if self.times ~= false then
+    local seconds = self.clock() - self.start
+    parts[#parts + 1] = ("%.2f s"):format(seconds)
+    parts[#parts + 1] = progress.rate(self.count / math.max(seconds, 1e-9))
+  end
+  self:note((self.title and self.title .. ": " or "") .. table.concat(parts, ", "))
+end
+
+local LoopBar = setmetatable({}, { __index = Bar })
+LoopBar.__index, LoopBar.__name = LoopBar, Lines.__name
+
+function LoopBar:begin_epoch(...)
+  LoopLines.begin_epoch(self, ...)
+  self.drawn = -math.huge
+  self:update(0, 0, {})
+end
+
+function LoopBar:draw(outcome)
+  local elapsed, count, total = self.clock() - self.start, self.count, self.total
+  local pieces = { { text = progress.place(count, total, outcome and outcome.kind) } }
+  if self.title then table.insert(pieces, 1, { text = self.title, colour = "1" }) end
+  if outcome then
+    pieces[#pieces + 1] = { text = progress.clock(elapsed), drop = 3 }
+  elseif total and count > 0 then
+    pieces[#pieces + 1] = { text = "ETA " .. progress.clock(elapsed / count * (total - count)), drop = 3 }
+  end
+  if count > 0 and elapsed > 0 then
+    pieces[#pieces + 1] = { text = progress.rate(count / elapsed), colour = "2", drop = 4 }
+  end
+  for i, name in ipairs(progress.ordered(self.logs)) do
+    pieces[#pieces + 1] = { text = name .. " " .. progress.figure(self.logs[name]), drop = 10 + i }
+  end
+  self:redraw(self:fit(pieces, total and count / total))
+end
+
+function LoopBar:update(count, _, logs)
+  self.count, self.logs = count, logs
+  local now = self.clock()
+  if now - self.drawn < 1 / self.hertz then return end
+  self.drawn = now
+  self:draw()
+end
+
+function LoopBar:close(outcome)
+  if self.closed then return end
+  if self.times == false then
+    self:erase()
+    return LoopLines.close(self, outcome)
+  end
+  self.closed = true
+  self:draw(outcome or { kind = "done" })
+  Bar.close(self)
 end
 
 -- --- choosing -----------------------------------------------------------------------------------------------------
@@ -215,24 +319,41 @@ local function utf8_locale()
   return name ~= nil and name:lower():find "utf%-?8" ~= nil
 end
 
+-- On a terminal, and elsewhere.
+local function classes(given)
+  if given.loop then return LoopBar, LoopLines end
+  return Bar, Lines
+end
+
 --- The right progress for a place.
--- @param given { verbose = 1, output = io.stderr, and, mostly for tests, terminal (bool), width (function),
---   unicode (bool), colours (bool), clock (function), hertz = 15 }; verbose 0 shows nothing, 1 a bar on a
---   terminal and lines elsewhere, 2 lines
+-- @param given { verbose = 1, loop = true for one loop, title = its name, output = io.stderr, and, mostly for tests,
+--   times = false (what stays tells no times), terminal (bool), width (function), unicode (bool), colours (bool),
+--   clock (function), hertz = 15 }; verbose 0 shows nothing, 1 a bar on a terminal and lines elsewhere, 2 lines
 function progress.new(given)
   given = given or {}
   local core = not (given.clock and given.terminal ~= nil and given.width) and require "perilune.core" or nil
   local output = given.output or io.stderr
-  local self = { output = output, clock = given.clock or core.monotonic, hertz = given.hertz or 15 }
+  local self = { output = output, clock = given.clock or core.monotonic, hertz = given.hertz or 15,
+    title = given.title, times = given.times }
   if given.verbose == 0 then return setmetatable(self, Silent) end
+  local on_terminal, elsewhere = classes(given)
   local terminal = given.terminal
   if terminal == nil then terminal = io.type(output) == "file" and core.isatty(output) end
-  if not terminal or given.verbose == 2 or os.getenv "TERM" == "dumb" then return setmetatable(self, Lines) end
+  if not terminal or given.verbose == 2 or (given.terminal == nil and os.getenv "TERM" == "dumb") then
+    return setmetatable(self, elsewhere)
+  end
   self.width = given.width or function() return core.terminal_size() or 80 end
   self.unicode, self.colours = given.unicode, given.colours
   if self.unicode == nil then self.unicode = utf8_locale() end
   if self.colours == nil then self.colours = (os.getenv "NO_COLOR" or "") == "" end
-  return setmetatable(self, Bar)
+  return setmetatable(self, on_terminal)
+end
+
+--- The progress that suits what runs the code: a notebook's own where it has one and nobody named an output.
+-- @param given  as for progress.new
+function progress.choose(given)
+  local made = not given.output and display.progress(given)
+  return made or progress.new(given)
 end
 
 return progress

@@ -187,9 +187,10 @@ local function is_interruption(reason) return type(reason) == "string" and reaso
 function Run:interrupt()
   self.history.interrupted = true
   self:cut_short()
-  self.display:close()
-  self:note(("interrupted in epoch %d after batch %d of %d; what was learned is kept"):format(
-    self.epoch, self.batch, self.steps))
+  local text = ("interrupted in epoch %d after batch %d of %d; what was learned is kept"):format(
+    self.epoch, self.batch, self.steps)
+  self.display:close { kind = "interrupted", text = text }
+  self:note(text)
   if self.checkpoint then checkpoint.save(self, self.checkpoint.path) end
 end
 
@@ -228,7 +229,8 @@ function Run:go()
   end
   core.signal_interrupt(false)
   self.arena:free()
-  self.display:close()
+  self.display:close(ok and { kind = "done" } or { kind = "failed",
+    text = ("ended by an error in epoch %d after batch %d of %d"):format(self.epoch, self.batch, self.steps) })
   if not ok then
     pcall(self.optimizer.average, self.optimizer, false)
     error(reason, 0)
