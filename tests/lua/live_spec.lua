@@ -393,7 +393,7 @@ describe("peri.progress in a notebook", function()
     bar:close { kind = "done" }
     live.end_cell()
     assert.are.equal("draws: 200 of 200, loss 0.0050", book.plain())
-    assert.is_nil(book.html():find "/s")
+    assert.is_nil(book.html():find "%d/s")
     assert.are.equal(1, #book.order)
   end)
 

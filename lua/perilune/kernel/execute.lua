@@ -52,9 +52,10 @@ local function show_values(kernel, values, count)
   end
 end
 
--- A display's handle as the last value: what it displays is there already.
-local function shows_nothing(values)
-  return values.n == 1 and display.is_silent(values[1])
+-- A display's handle as the last value, or the history of a training whose curves this cell shows: it is there already.
+local function shows_nothing(kernel, values)
+  if values.n ~= 1 then return false end
+  return display.is_silent(values[1]) or (kernel.shown and kernel.shown[values[1]] == kernel.message)
 end
 
 -- Runs the cell. Returns nil when all went well, else the description of what failed.
@@ -66,7 +67,7 @@ local function run(kernel, code, name, request)
   end
   if result.status == "error" then return result end
   for _, problem in ipairs(result.problems or {}) do io.stderr:write(problem, "\n") end
-  if result.n == 0 or result.silent or kernel.quiet or shows_nothing(result) then return nil end
+  if result.n == 0 or result.silent or kernel.quiet or shows_nothing(kernel, result) then return nil end
   kernel:flush()
   local shown = failure.protect(show_values, host.xpcall, kernel, result, request.count)
   if not shown[1] then return failure.describe(shown[2], session.sources) end
@@ -109,6 +110,7 @@ local function answer(kernel, content, request)
     payload[1] = page
   elseif content.code:find "%S" then
     failed = run(kernel, content.code, request.store and ("In[%d]"):format(request.count) or UNCOUNTED, request)
+    if kernel.end_cell then kernel.end_cell() end
   end
   kernel:flush()
   if failed then

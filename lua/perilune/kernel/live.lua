@@ -9,6 +9,7 @@
 --     place.cell()                       the same value for all of a cell, another for the next
 --     place.console()                    whether the front end shows text only; then that is what it gets
 --     place.output                       where text goes (io.stdout)
+--     place.has_shown(history)           is told whose curves are in a display (may be nil)
 --
 -- A display is drawn at most ten times a second, and less often where drawing would take more than a fiftieth of the
 -- time. What is left to draw when a cell ends, live.end_cell draws: the kernel calls it before it replies.
@@ -106,7 +107,7 @@ local function new_fit(given, place)
     here.shared = here.shared or { screen = new_screen(place, given.clock), before = {}, first = here.fits }
     fit.screen, fit.shared = here.shared.screen, here.shared
   end
-  fit.number = here.fits
+  fit.number, fit.has_shown = here.fits, place.has_shown
   return fit
 end
 
@@ -136,15 +137,32 @@ end
 -- @param given  { verbose = 1, loop = true for a loop, title =, clock = }; verbose 0 shows nothing, 2 one line an epoch
 -- @param place  what the head of this file tells
 function live.new(given, place)
-  given = { verbose = given.verbose or 1, loop = given.loop, title = given.title, clock = given.clock or core.monotonic,
-    figures = given.figures }
-  if given.verbose == 0 then return progress.new(given) end
-  if given.verbose == 2 or place.console() then
-    given.output, given.times, given.terminal = place.output or io.stdout, false, given.verbose ~= 2
-    given.width, given.unicode, given.hertz = function() return 80 end, true, 4
-    return progress.new(given)
+  local how = { verbose = given.verbose or 1, loop = given.loop, title = given.title,
+    clock = given.clock or core.monotonic }
+  if how.verbose == 0 then return progress.new(how) end
+  if how.verbose == 2 or place.console() then
+    how.output, how.times, how.terminal = place.output or io.stdout, false, how.verbose ~= 2
+    how.width, how.unicode, how.hertz = function() return 80 end, true, 4
+    return progress.new(how)
   end
-  return given.loop and new_loop(given, place) or new_fit(given, place)
+  return how.loop and new_loop(how, place) or new_fit(how, place)
+end
+
+--- The progress object that a kernel gives out.
+-- @param kernel  see perilune.kernel.server; its field `shown` tells of histories in which cell their curves were
+--   shown, its function end_cell is to be called when a cell has run
+-- @param given   as for live.new
+function live.progress(kernel, given)
+  kernel.shown = kernel.shown or setmetatable({}, { __mode = "k" })
+  kernel.end_cell = live.end_cell
+  local show = require("perilune.kernel.show").backend(kernel)
+  return live.new(given, {
+    show = show.show, update = show.update,
+    new_id = function() return kernel:uuid() end,
+    cell = function() return kernel.message end,
+    console = function() return kernel:is_console() end,
+    has_shown = function(history) kernel.shown[history] = kernel.message end,
+  })
 end
 
 return live

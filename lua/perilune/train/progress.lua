@@ -13,8 +13,6 @@
 -- `logs` maps names to numbers; they are shown in the order of `shown`, then by name. The progress of a loop
 -- (peri.progress) has one epoch of `batches` steps, 0 where nobody knows how many, and no end_epoch.
 -- @module perilune.train.progress
-local display = require "perilune.display"
-
 local progress = {}
 
 local shown = { "loss", "accuracy", "val_loss", "val_accuracy" }
@@ -352,7 +350,8 @@ end
 --- The progress that suits what runs the code: a notebook's own where it has one and nobody named an output.
 -- @param given  as for progress.new
 function progress.choose(given)
-  local made = not given.output and display.progress(given)
+  local display = package.loaded["perilune.display"] -- where nobody has loaded it, nobody has registered anything
+  local made = display and not given.output and display.progress(given)
   return made or progress.new(given)
 end
 

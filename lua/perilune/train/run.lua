@@ -189,7 +189,7 @@ function Run:interrupt()
   self:cut_short()
   local text = ("interrupted in epoch %d after batch %d of %d; what was learned is kept"):format(
     self.epoch, self.batch, self.steps)
-  self.display:close { kind = "interrupted", text = text }
+  self.display:close { kind = "interrupted", text = text, history = self.history }
   self:note(text)
   if self.checkpoint then checkpoint.save(self, self.checkpoint.path) end
 end
@@ -229,7 +229,7 @@ function Run:go()
   end
   core.signal_interrupt(false)
   self.arena:free()
-  self.display:close(ok and { kind = "done" } or { kind = "failed",
+  self.display:close(ok and { kind = "done", history = self.history } or { kind = "failed",
     text = ("ended by an error in epoch %d after batch %d of %d"):format(self.epoch, self.batch, self.steps) })
   if not ok then
     pcall(self.optimizer.average, self.optimizer, false)

@@ -12,6 +12,7 @@
 -- cleanse what they show leave them whole.
 -- @module perilune.kernel.live.curves
 local color = require "perilune.plot.color"
+local show = require "perilune.kernel.show"
 
 local curves = {}
 
@@ -178,27 +179,11 @@ function curves.svg(panels)
   return table.concat(out), width, height
 end
 
-local SIXTY_FOUR = {}
-for i = 1, 64 do
-  SIXTY_FOUR[i - 1] = ("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"):sub(i, i)
-end
-
-local function base64(bytes)
-  local parts = {}
-  for at = 1, #bytes, 3 do
-    local a, b, c = bytes:byte(at, at + 2)
-    local bits = a << 16 | (b or 0) << 8 | (c or 0)
-    parts[#parts + 1] = SIXTY_FOUR[bits >> 18] .. SIXTY_FOUR[bits >> 12 & 63]
-      .. (b and SIXTY_FOUR[bits >> 6 & 63] or "=") .. (c and SIXTY_FOUR[bits & 63] or "=")
-  end
-  return table.concat(parts)
-end
-
 --- The same as an image element, for what is stored: pages that take svg elements out of what they show keep it.
 function curves.image(panels, description)
   local svg, width = curves.svg(panels)
   return ('<img alt="%s" width="%d" style="max-width:100%%" src="data:image/svg+xml;base64,%s"/>'):format(
-    curves.escape(description), width, base64(svg))
+    curves.escape(description), width, show.base64(svg))
 end
 
 return curves

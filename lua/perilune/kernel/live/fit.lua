@@ -91,12 +91,13 @@ function Fit:note(text)
 end
 
 --- The training has ended.
--- @param outcome  { kind = "done" | "interrupted" | "failed", text = how and where }
+-- @param outcome  { kind = "done" | "interrupted" | "failed", text = how and where, history = }
 function Fit:close(outcome)
   if self.outcome then return end
   self.outcome = { kind = outcome and outcome.kind or "done", text = outcome and outcome.text }
   if not self.drawn then return end
   self:name_end()
+  if outcome and outcome.history and self.has_shown then self.has_shown(outcome.history) end
   if self.shared then table.insert(self.shared.before, self) end
   self.screen:settle(self)
 end
