@@ -245,3 +245,34 @@ done:
   peri_file_reader_close(&r);
   return status;
 }
+
+static int make_folders(const char *path) {
+  char folder[PATH_MAX];
+  if (strlen(path) >= sizeof folder) return peri_fail(PERI_EARG, "append: the path is too long: %s", path);
+  strcpy(folder, path);
+  for (char *slash = strchr(folder + 1, '/'); *folder && slash; slash = strchr(slash + 1, '/')) {
+    *slash = 0;
+    if (mkdir(folder, 0700) < 0 && errno != EEXIST)
+      return peri_fail(PERI_EIO, "%s: cannot make the folder %s: %s", path, folder, strerror(errno));
+    *slash = '/';
+  }
+  return PERI_OK;
+}
+
+int peri_file_append(const char *path, const void *data, size_t bytes) {
+  const char *at = data;
+  PERI_TRY(make_folders(path));
+  int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return peri_fail(PERI_EIO, "%s: cannot open it to append: %s", path, strerror(errno));
+  int error = 0;
+  while (bytes > 0 && error == 0) { /* once, but for a full disk or a signal */
+    ssize_t n = write(fd, at, bytes);
+    if (n < 0 && errno != EINTR) error = errno;
+    if (n > 0) {
+      at += n;
+      bytes -= (size_t)n;
+    }
+  }
+  if (close(fd) < 0 && error == 0) error = errno;
+  return error == 0 ? PERI_OK : peri_fail(PERI_EIO, "%s: cannot append: %s", path, strerror(error));
+}

@@ -50,4 +50,8 @@ void peri_file_reader_close(peri_file_reader *r); /* a zeroed or closed reader i
    larger than `limit` bytes. */
 int peri_file_read(uint8_t **out, size_t *bytes, const char *path, uint64_t limit);
 
+/* Appends bytes to `path` with one write, so that lines of several processes stay whole. Folders that are missing
+   are made; folders and file are the user's alone (modes 0700, 0600). */
+int peri_file_append(const char *path, const void *data, size_t bytes);
+
 #endif
