@@ -32,13 +32,13 @@ static void handle_interrupts(peri_transport *t) {
 
 static int read_options(peri_transport *t, const peri_transport_options *o) {
   peri_slice info = {o->kernel_info, strlen(o->kernel_info)};
-  if (!peri_json_is_object(info)) return peri_fail(PERI_EARG, "transport: kernel_info is no JSON object");
+  if (!peri_wire_is_object(info)) return peri_fail(PERI_EARG, "transport: kernel_info is no JSON object");
   if (strlen(o->session) >= sizeof t->session) return peri_fail(PERI_EARG, "transport: the session's name is too long");
   strcpy(t->session, o->session);
   PERI_TRY(peri_buffer_add(&t->kernel_info, info.at, info.size));
   peri_buffer version = {0};
-  peri_slice given = peri_json_field(info, "protocol_version");
-  int status = given.at != NULL ? peri_json_string(&version, given) : peri_buffer_text(&version, "5.3");
+  peri_slice given = peri_wire_field(info, "protocol_version");
+  int status = given.at != NULL ? peri_wire_string(&version, given) : peri_buffer_text(&version, "5.3");
   if (status >= 0) status = peri_buffer_add(&version, "", 1);
   if (status >= 0) status = peri_wire_who(&t->who, o->session, o->username, version.at);
   peri_buffer_clear(&version);
@@ -237,7 +237,7 @@ static int keep_identities(peri_transport *t, const peri_slice *identities, size
 
 int peri_transport_parent(peri_transport *t, peri_slice header, const peri_slice *identities, size_t count, int allow_stdin) {
   peri__parent *parent;
-  if (header.size > 0 && !peri_json_is_object(header)) return peri_fail(PERI_EARG, "transport: a parent that is no JSON object");
+  if (header.size > 0 && !peri_wire_is_object(header)) return peri_fail(PERI_EARG, "transport: a parent that is no JSON object");
   PERI_TRY(peri__parent_new(&parent, header));
   PERI_TRY(peri_transport_flush(t));
   pthread_mutex_lock(&t->lock);
@@ -275,7 +275,7 @@ int peri_transport_takes_input(const peri_transport *t) { return t->allow_stdin 
 static int send_request(peri_transport *t, peri_slice prompt, int password) {
   peri_buffer content = {0};
   int status = peri_buffer_text(&content, "{\"prompt\":");
-  if (status >= 0) status = peri_json_quote(&content, prompt);
+  if (status >= 0) status = peri_wire_quote(&content, prompt);
   if (status >= 0) status = peri_buffer_text(&content, password ? ",\"password\":true}" : ",\"password\":false}");
   if (status >= 0)
     status = send_from_main(t, t->stdin_, t->identity, t->identity_count, t->parent->header, "input_request",
@@ -292,7 +292,7 @@ static int read_answer(peri_transport *t, peri_buffer *line) {
     peri_wire_message m;
     line->size = 0;
     if (peri_wire_read(&m, t->wire, t->answered.slice, t->answered.count) >= 0 && strcmp(m.type, "input_reply") == 0 &&
-        peri_json_string(line, peri_json_field(m.content, "value")) >= 0)
+        peri_wire_string(line, peri_wire_field(m.content, "value")) >= 0)
       return 1;
     atomic_fetch_add(&t->dropped, 1);
   }

@@ -163,7 +163,7 @@ static int send_stream(peri_transport *t, const peri__item *item, int fd, peri_s
   size_t used = 0;
   int status = peri_buffer_text(&content, fd == STDERR_FILENO ? "{\"name\":\"stderr\",\"text\":\""
                                                               : "{\"name\":\"stdout\",\"text\":\"");
-  if (status >= 0) status = peri_json_escape(&content, *at, STREAM_BYTES, &used);
+  if (status >= 0) status = peri_wire_escape(&content, *at, STREAM_BYTES, &used);
   if (status >= 0) status = peri_buffer_text(&content, "\"}");
   if (status >= 0) {
     char topic[32];
@@ -198,7 +198,7 @@ static int send_item(peri_transport *t, const peri__item *item) {
 static int welcome(peri_transport *t, peri_slice topic) {
   peri_buffer content = {0};
   int status = peri_buffer_text(&content, "{\"subscription\":");
-  if (status >= 0) status = peri_json_quote(&content, topic);
+  if (status >= 0) status = peri_wire_quote(&content, topic);
   if (status >= 0) status = peri_buffer_text(&content, "}");
   if (status >= 0) {
     peri__outgoing message = {.parent = {"{}", 2}, .content = {content.at, content.size}, .metadata = {"{}", 2}};

@@ -207,8 +207,8 @@ static int value(place *p, int depth) {
   if (p->at == p->end) return 0;
   switch (*p->at) {
   case '"': return string(p);
-  case '{': p->at++; return depth < PERI_JSON_DEPTH && members(p, 1, '}', depth + 1);
-  case '[': p->at++; return depth < PERI_JSON_DEPTH && members(p, 0, ']', depth + 1);
+  case '{': p->at++; return depth < PERI_WIRE_DEPTH && members(p, 1, '}', depth + 1);
+  case '[': p->at++; return depth < PERI_WIRE_DEPTH && members(p, 0, ']', depth + 1);
   case 't': return word(p, "true");
   case 'f': return word(p, "false");
   case 'n': return word(p, "null");
@@ -221,7 +221,7 @@ static place place_of(peri_slice text) {
   return (place){at, at + text.size};
 }
 
-int peri_json_is_object(peri_slice text) {
+int peri_wire_is_object(peri_slice text) {
   if (text.size == 0) return 0;
   place p = place_of(text);
   skip_space(&p);
@@ -230,7 +230,7 @@ int peri_json_is_object(peri_slice text) {
   return p.at == p.end;
 }
 
-peri_slice peri_json_field(peri_slice object, const char *name) {
+peri_slice peri_wire_field(peri_slice object, const char *name) {
   peri_slice found = {NULL, 0};
   size_t length = strlen(name);
   place p = place_of(object);
@@ -269,7 +269,7 @@ static int escape_of(peri_buffer *out, place *p) {
   return append_code(out, code >= 0xD800 && code < 0xE000 ? 0xFFFD : code);
 }
 
-int peri_json_string(peri_buffer *out, peri_slice raw) {
+int peri_wire_string(peri_buffer *out, peri_slice raw) {
   place p = place_of(raw);
   if (raw.at == NULL || !string(&p) || p.at != p.end) return peri_fail(PERI_EARG, "transport: a JSON string is wanted");
   p = (place){(const uint8_t *)raw.at + 1, p.end - 1};
@@ -305,7 +305,7 @@ static int escape_control(peri_buffer *out, uint8_t c) {
   return peri_buffer_add(out, text, sizeof text);
 }
 
-int peri_json_escape(peri_buffer *out, peri_slice bytes, size_t limit, size_t *used) {
+int peri_wire_escape(peri_buffer *out, peri_slice bytes, size_t limit, size_t *used) {
   const uint8_t *at = (const uint8_t *)bytes.at;
   size_t i = 0, begin = out->size;
   PERI_TRY(peri_buffer_reserve(out, (bytes.size < limit ? bytes.size : limit) + 16));
@@ -329,9 +329,9 @@ int peri_json_escape(peri_buffer *out, peri_slice bytes, size_t limit, size_t *u
   return PERI_OK;
 }
 
-int peri_json_quote(peri_buffer *out, peri_slice bytes) {
+int peri_wire_quote(peri_buffer *out, peri_slice bytes) {
   size_t used;
   PERI_TRY(peri_buffer_add(out, "\"", 1));
-  PERI_TRY(peri_json_escape(out, bytes, SIZE_MAX, &used));
+  PERI_TRY(peri_wire_escape(out, bytes, SIZE_MAX, &used));
   return peri_buffer_add(out, "\"", 1);
 }

@@ -58,7 +58,7 @@ static int answer(peri_transport *t, const peri__parts *parts, const peri_wire_m
 
 /* The reply goes to iopub as well, so that the other front ends know. */
 static int answer_shutdown(peri_transport *t, const peri__parts *parts, const peri_wire_message *m, peri__parent *parent) {
-  int restart = is_true(peri_json_field(m->content, "restart"));
+  int restart = is_true(peri_wire_field(m->content, "restart"));
   char text[64];
   int length = snprintf(text, sizeof text, "{\"status\":\"ok\",\"restart\":%s}", restart ? "true" : "false");
   peri_slice content = {text, (size_t)length};

@@ -118,7 +118,7 @@ static int is_type_character(char c) {
 }
 
 static int read_type(char type[PERI_TYPE_BYTES], peri_slice header) {
-  peri_slice raw = peri_json_field(header, "msg_type");
+  peri_slice raw = peri_wire_field(header, "msg_type");
   if (raw.at == NULL || raw.size < 3 || raw.size - 2 >= PERI_TYPE_BYTES || raw.at[0] != '"')
     return peri_fail(PERI_EFORMAT, "transport: a header without msg_type");
   size_t length = raw.size - 2;
@@ -138,7 +138,7 @@ int peri_wire_read(peri_wire_message *out, peri_wire *wire, const peri_slice *fr
   const peri_slice *parts = frames + i + 2;
   PERI_TRY(verify(wire, frames[i + 1], parts));
   for (int k = 0; k < 4; k++)
-    if (!peri_json_is_object(parts[k])) return peri_fail(PERI_EFORMAT, "transport: a %s that is no JSON object", names[k]);
+    if (!peri_wire_is_object(parts[k])) return peri_fail(PERI_EFORMAT, "transport: a %s that is no JSON object", names[k]);
   *out = (peri_wire_message){.identities = i, .header = parts[0], .parent = parts[1], .metadata = parts[2],
                              .content = parts[3], .buffers = i + 6};
   return read_type(out->type, out->header);
@@ -158,7 +158,7 @@ void peri_wire_uuid(char out[37]) {
 
 static int add_field(peri_buffer *out, const char *name, const char *text) {
   PERI_TRY(peri_buffer_text(out, name));
-  return peri_json_quote(out, (peri_slice){text, strlen(text)});
+  return peri_wire_quote(out, (peri_slice){text, strlen(text)});
 }
 
 int peri_wire_who(peri_buffer *out, const char *session, const char *username, const char *version) {
@@ -177,7 +177,7 @@ int peri_wire_header(peri_buffer *out, const char *type, peri_slice who) {
   strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &utc);
   snprintf(text, sizeof text, "{\"msg_id\":\"%s\",\"date\":\"%s.%06ldZ\",\"msg_type\":", id, date, now.tv_nsec / 1000);
   PERI_TRY(peri_buffer_text(out, text));
-  PERI_TRY(peri_json_quote(out, (peri_slice){type, strlen(type)}));
+  PERI_TRY(peri_wire_quote(out, (peri_slice){type, strlen(type)}));
   PERI_TRY(peri_buffer_add(out, ",", 1));
   PERI_TRY(peri_buffer_add(out, who.at, who.size));
   return peri_buffer_add(out, "}", 1);

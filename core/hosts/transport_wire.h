@@ -33,23 +33,23 @@ void peri_buffer_clear(peri_buffer *b); /* frees */
 
 /* --- JSON --- */
 
-/* 1 when the bytes are exactly one JSON object (RFC 8259, UTF-8, at most PERI_JSON_DEPTH deep). */
-enum { PERI_JSON_DEPTH = 200 };
-int peri_json_is_object(peri_slice text);
+/* 1 when the bytes are exactly one JSON object (RFC 8259, UTF-8, at most PERI_WIRE_DEPTH deep). */
+enum { PERI_WIRE_DEPTH = 200 };
+int peri_wire_is_object(peri_slice text);
 
 /* The raw value of a field of a valid object (of the last, where there are several); at = NULL: there is none. */
-peri_slice peri_json_field(peri_slice object, const char *name);
+peri_slice peri_wire_field(peri_slice object, const char *name);
 
 /* Adds the bytes of a raw JSON string to `out`, escapes undone (a lone surrogate becomes U+FFFD); PERI_EARG when
    the value is no string. */
-int peri_json_string(peri_buffer *out, peri_slice value);
+int peri_wire_string(peri_buffer *out, peri_slice value);
 
 /* Appends bytes as the inside of a JSON string: what is no UTF-8 becomes U+FFFD, a control character \u00XX. Stops
    at a character's border when `limit` bytes or more were added. *used: how many bytes were read. */
-int peri_json_escape(peri_buffer *out, peri_slice bytes, size_t limit, size_t *used);
+int peri_wire_escape(peri_buffer *out, peri_slice bytes, size_t limit, size_t *used);
 
 /* The same, whole and between quotes. */
-int peri_json_quote(peri_buffer *out, peri_slice bytes);
+int peri_wire_quote(peri_buffer *out, peri_slice bytes);
 
 /* How many bytes at the end are the beginning of a character that more bytes may complete: 0 to 3. */
 size_t peri_utf8_unfinished(peri_slice bytes);
