@@ -34,7 +34,8 @@ this perilune has no notebook: %s
 local function needs(name)
   local ok, found = pcall(require, name)
   if ok then return found end
-  error(NEEDED:format(tostring(found):match "^[^\n]*"), 0)
+  local reason = tostring(found):gsub("\n%s*no f.*", ""):gsub("%s*\n%s*", " ")
+  error(NEEDED:format(reason), 0)
 end
 
 local function program_of(host)
@@ -83,7 +84,7 @@ end
 -- What a cell may call that would end or hang the kernel is replaced before anything else sees it.
 local function adapt(transport)
   local leave = os.exit
-  os.execute = transport.execute -- luacheck: ignore 122
+  os.execute, io.popen = transport.execute, transport.popen -- luacheck: ignore 122
   os.exit = function(code, close) -- luacheck: ignore 122
     if current then current:exit(leave, code, close) end
     leave(code, close)
