@@ -18,7 +18,6 @@ before_each(function()
       local file = assert(io.open(name, "ab"))
       file:write(text)
       file:close()
-      return true
     end,
     replace = function(name, text)
       local file = assert(io.open(name, "wb"))

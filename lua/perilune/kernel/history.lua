@@ -52,7 +52,7 @@ end
 
 --- Opens a history.
 -- @param path     of its file; nil for none
--- @param files    { append = function(path, text), replace = function(path, text) or nil }
+-- @param files    { append = function(path, text), replace = function(path, text) or nil }, which raise when they fail
 -- @param session  the number of this session, larger than those before it
 -- @param limit    how many entries are kept; 5000
 function history.open(path, files, session, limit)
@@ -72,10 +72,10 @@ function history:add(number, source)
   end
   if not self.path or self.failed then return true end
   local line = ("%d\t%d\t%s\n"):format(self.session, number, escape(source))
-  local ok, result, message = pcall(self.files.append, self.path, line)
-  if ok and result ~= nil and result ~= false then return true end
+  local ok, problem = pcall(self.files.append, self.path, line)
+  if ok then return true end
   self.failed = true
-  return nil, ("the notebook's history is not kept: %s"):format(tostring(ok and message or result))
+  return nil, ("the notebook's history is not kept: %s"):format(tostring(problem))
 end
 
 --- Remembers what a cell of this session showed.
