@@ -59,5 +59,6 @@ What next:
   build/perilune scripts/evaluate.lua                how well the net does, digit by digit
   build/perilune scripts/train_mnist.lua --help      everything that can be changed
   build/perilune                                     the prompt: peri = require "perilune"
+  build/perilune kernel install                      Lua notebooks in Jupyter; notebooks/ has five to begin with
   bash scripts/test.sh                               build and run the tests
 TEXT
