@@ -24,6 +24,15 @@ local function untold(where, held, hidden)
 end
 
 describe("help", function()
+  it("knows Lua's own functions, and tells them from ops of the same name", function()
+    for _, module in ipairs { "string", "table", "io", "os", "coroutine", "utf8" } do
+      assert.same({}, untold(module .. ".", package.loaded[module]))
+    end
+    assert.is_truthy(inspect.help(nil, "table.concat"):find("separator", 1, true))
+    assert.is_truthy(inspect.help(nil, math.abs):find("without its sign", 1, true))
+    assert.is_truthy(inspect.help(nil, "abs"):find("tensor", 1, true))
+  end)
+
   it("has a text for every function of the library", function()
     assert.same({}, untold("peri.", peri))
     for _, path in ipairs(topics) do

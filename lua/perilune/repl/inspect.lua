@@ -7,6 +7,7 @@ local members = require "perilune.repl.members"
 local lexer = require "perilune.repl.lexer"
 local signature = require "perilune.repl.signature"
 local reference = require "perilune.repl.reference"
+local standard = require "perilune.repl.standard"
 
 local inspect = {}
 
@@ -113,8 +114,11 @@ local function tidy(line)
   return (line:gsub("^@usage%s*", "Example: "))
 end
 
--- The descriptor of an op or layer, or the reference's row, by any of a function's names.
+-- What is known of a function of Lua's own; else the descriptor of an op or layer, or the reference's row, by any of
+-- its names.
 local function described(f)
+  local known = standard.of(f)
+  if known then return table.concat(known, "\n\n") end
   local names = signature.all_names(f)
   for _, name in ipairs(names) do
     local last = name:match("[^.]+$")
@@ -148,10 +152,11 @@ end
 
 -- The first sentence of what is known of a member, or what kind of thing it is.
 local function one_line(name, value, session)
-  local d = members.callable(value) and descriptor(name)
+  local known = standard.of(value)
+  local d = not known and members.callable(value) and descriptor(name)
   local text
-  if d then
-    text = d.doc
+  if known or d then
+    text = known and known[2] or d.doc
   elseif type(value) == "function" and debug.getinfo(value, "S").what ~= "C" then
     text = table.concat(inspect.lua_function(value, session).comment, " ")
   end
@@ -223,6 +228,8 @@ function inspect.find(session, path)
 end
 
 local function named_text(session, path)
+  local known = path:find(".", 1, true) and standard.of(path) -- table.concat is no op
+  if known then return table.concat(known, "\n\n") end
   pcall(require, "perilune.core") -- for its descriptors
   local d = descriptor(path) or descriptor(path:match("[^.:]+$") or "")
   if d then return descriptor_text(d) end

@@ -5,6 +5,7 @@
 -- @module perilune.repl.signature
 local lexer = require "perilune.repl.lexer"
 local reference = require "perilune.repl.reference"
+local standard = require "perilune.repl.standard"
 
 local signature = {}
 
@@ -75,6 +76,8 @@ end
 function signature.brief(name, value)
   local kind = type(value)
   if kind ~= "function" and value ~= false then return "" end
+  local row = standard.of(value)
+  if row then return row[1] end
   local info = kind == "function" and debug.getinfo(value, "S")
   local lua = info and info.what ~= "C"
   local given = (not lua or info.source:find("perilune[/\\]nn%.lua$")) and signature.descriptor(name)
