@@ -78,6 +78,12 @@ local function metamethod(value, name)
   return type(meta) == "table" and rawget(meta, name) or nil
 end
 
+--- Whether a form of this MIME type is bytes, which may be anything, rather than text.
+function display.is_binary(kind)
+  return (kind:find "^image/" and kind ~= "image/svg+xml") or kind:find "^audio/" ~= nil or kind:find "^video/" ~= nil
+    or kind == "application/pdf" or kind == "application/octet-stream"
+end
+
 local function check_form(value, kind, form)
   if type(kind) ~= "string" or not kind:find "^[%w.+-]+/[%w.+-]+$" then
     error(("display: the __mime of a %s gives a form by the name %s, which is no MIME type"):format(kind_of(value),
@@ -88,8 +94,7 @@ local function check_form(value, kind, form)
     error(("display: the __mime of a %s gives a %s for %s, which wants a %s"):format(kind_of(value), type(form), kind,
       is_json and "table" or "string"), 0)
   end
-  if is_json or (kind:find "^image/" and kind ~= "image/svg+xml") then return form end
-  return html.clean(form)
+  return (is_json or display.is_binary(kind)) and form or html.clean(form)
 end
 
 --- The forms of a value, by MIME type; "text/plain" is always there. Texts are valid UTF-8.

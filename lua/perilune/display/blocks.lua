@@ -1,8 +1,6 @@
 --- Pictures as characters: half blocks, two pixels each, in 24-bit or 256 colours; without colours letters from dark to
 -- light. Pixels are about square, since a character is about twice as high as it is wide.
 -- @module perilune.display.blocks
-local core = require "perilune.core"
-
 local blocks = {}
 
 local SHADES = " .:-=+*#%@"
@@ -127,11 +125,10 @@ end
 -- @param parts  pictures of equal size, uint8 (H, W, 1|3|4)
 -- @param total  how many there are altogether
 -- @param screen { width, height, colors, unicode }
--- @return lines of text
+-- @return lines of text; how many of them were drawn, when not all, as words
 function blocks.draw(parts, total, screen)
   local code = screen.unicode and codes[screen.colors] or nil
   local width, height = screen.width, math.max(8, 2 * (screen.height - 2))
-  local before = core.set_grad_enabled(false)
   local first = fitted(parts[1], width, height)
   local high, wide = first.shape[1], first.shape[2]
   local columns = math.max(1, (width + 1) // (wide + 1))
@@ -151,9 +148,7 @@ function blocks.draw(parts, total, screen)
       lines[#lines + 1] = line
     end
   end
-  core.set_grad_enabled(before)
-  if total > count then lines[#lines + 1] = ("%d of %d pictures"):format(count, total) end
-  return table.concat(lines, "\n")
+  return table.concat(lines, "\n"), total > count and ("%d of %d shown"):format(count, total) or nil
 end
 
 return blocks

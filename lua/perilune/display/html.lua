@@ -81,27 +81,29 @@ function html.table(given)
   return table.concat(parts)
 end
 
-local LETTERS = {}
-for i = 0, 63 do
-  LETTERS[i] = ("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"):sub(i + 1, i + 1)
+local ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+-- Two characters for each number of twelve bits.
+local DIGITS = {}
+for n = 0, 4095 do
+  local high, low = (n >> 6) + 1, (n & 63) + 1
+  DIGITS[n] = ALPHABET:sub(high, high) .. ALPHABET:sub(low, low)
 end
 
 --- Bytes as base64, on one line.
 function html.base64(bytes)
-  local parts = {}
-  for i = 1, #bytes - 2, 3 do
+  local parts, n, size = {}, 0, #bytes
+  for i = 1, size - 2, 3 do
     local a, b, c = bytes:byte(i, i + 2)
-    local n = a << 16 | b << 8 | c
-    parts[#parts + 1] = LETTERS[n >> 18] .. LETTERS[n >> 12 & 63] .. LETTERS[n >> 6 & 63] .. LETTERS[n & 63]
+    parts[n + 1], parts[n + 2] = DIGITS[a << 4 | b >> 4], DIGITS[(b & 15) << 8 | c]
+    n = n + 2
   end
-  local rest = #bytes % 3
-  if rest == 1 then
-    local n = bytes:byte(-1) << 16
-    parts[#parts + 1] = LETTERS[n >> 18] .. LETTERS[n >> 12 & 63] .. "=="
-  elseif rest == 2 then
-    local a, b = bytes:byte(-2, -1)
-    local n = a << 16 | b << 8
-    parts[#parts + 1] = LETTERS[n >> 18] .. LETTERS[n >> 12 & 63] .. LETTERS[n >> 6 & 63] .. "="
+  local left = size % 3
+  if left == 1 then
+    parts[n + 1] = DIGITS[bytes:byte(size) << 4] .. "=="
+  elseif left == 2 then
+    local a, b = bytes:byte(size - 1, size)
+    parts[n + 1] = DIGITS[a << 4 | b >> 4] .. DIGITS[(b & 15) << 8]:sub(1, 1) .. "="
   end
   return table.concat(parts)
 end

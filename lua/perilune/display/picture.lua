@@ -124,10 +124,12 @@ end
 
 -- --- PNG --------------------------------------------------------------------------------------------------------
 
+local function enlargement(wish, height, width) return math.max(1, math.min(64, wish // math.max(height, width))) end
+
 -- The grid's measures: columns, rows, scale, gap (in the tensor's pixels).
 local function layout(count, height, width, given)
   local wish = count <= 4 and FEW or TILE
-  local scale = given.scale or math.max(1, wish // math.max(height, width))
+  local scale = given.scale or enlargement(wish, height, width)
   local gap = math.max(1, 6 // scale)
   local columns = given.columns or math.max(1, math.min(count, 8, (PAGE // scale + gap) // (width + gap)))
   return columns, (count + columns - 1) // columns, scale, gap
@@ -154,7 +156,7 @@ end
 local function encoded(found, given)
   local first = found.parts[1].shape
   if not found.batch then
-    local scale = given.scale or math.max(1, ALONE // math.max(first[1], first[2]))
+    local scale = given.scale or enlargement(ALONE, first[1], first[2])
     return image().encode(found.parts[1], { scale = scale })
   end
   local columns, rows, scale, gap = layout(#found.parts, first[1], first[2], given)
@@ -185,7 +187,7 @@ function picture.strip(parts, scale, side)
     elseif low >= 0 and high <= 1 then range = { 0, 1 } end
     for i, part in ipairs(list) do list[i] = to_bytes(part, range) end
     local height, width = list[1].shape[1], list[1].shape[2]
-    scale = scale or math.max(1, (side or 56) // math.max(height, width))
+    scale = scale or enlargement(side or 56, height, width)
     return image().encode(grid(list, #list, 1, math.max(1, 3 // scale)), { scale = scale })
   end)
 end
@@ -199,7 +201,7 @@ function picture.text(found, screen) return unrecorded(blocks.draw, found.parts,
 function picture.drawn(x, screen)
   return unrecorded(function()
     local part = smaller(x:detach(), LARGEST_TILE)
-    return blocks.draw({ to_bytes(part) }, 1, screen)
+    return (blocks.draw({ to_bytes(part) }, 1, screen))
   end)
 end
 
@@ -257,7 +259,7 @@ function picture.asked(x, given)
     end
     return collected(y, shape, most, { low, high })
   end)
-  return { plain = plain, png = picture.png(found, given), drawn = function(screen) return picture.text(found, screen) end }
+  return { plain = plain, png = picture.png(found, given), drawn = function(screen) return (picture.text(found, screen)) end }
 end
 
 return picture

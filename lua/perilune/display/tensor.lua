@@ -188,7 +188,7 @@ local function right(count)
 end
 
 -- A number alone, or the list of a vector.
-local function flat_table(x, shape)
+local function flat_table(x, shape, caption)
   local columns = positions(shape[1] or 1, EDGES[1], EDGES[1])
   local values = {}
   if #shape == 0 then
@@ -202,23 +202,23 @@ local function flat_table(x, shape)
     head = heads_of(columns)
     table.remove(head, 1)
   end
-  return html.table { caption = caption_of(x, shape), head = head,
+  return html.table { caption = caption, head = head,
     rows = { row_of(values, columns, format_of(numbers, x.dtype)) }, align = right(#columns) }
 end
 
 --- The tensor as an HTML table.
 function tensor.html(x)
   local shape = x.shape
-  local plain = x:detach()
+  local plain, caption = x:detach(), caption_of(x, shape)
   if x:numel() == 0 then
-    return html.table { caption = caption_of(x, shape), rows = { { { text = "no elements", dim = true } } } }
+    return html.table { caption = caption, rows = { { { text = "no elements", dim = true } } } }
   end
-  if #shape < 2 then return flat_table(plain, shape) end
+  if #shape < 2 then return flat_table(plain, shape, caption) end
   local edge = EDGES[math.min(#shape, 3)]
   local rows, columns = positions(shape[#shape - 1], edge, edge), positions(shape[#shape], edge, edge)
   local slices = slices_of(plain, shape, rows, columns)
   local text = format_of(numbers_of(slices, rows, columns), x.dtype)
-  return html.table { caption = caption_of(x, shape), head = heads_of(columns),
+  return html.table { caption = caption, head = heads_of(columns),
     rows = matrix_rows(slices, rows, columns, text), align = right(#columns + 1) }
 end
 
@@ -241,11 +241,13 @@ function tensor.mime(x)
   return forms
 end
 
---- What a terminal shows of a tensor: pictures as blocks; nil for all else.
+--- What a terminal shows of a tensor: pictures as blocks, type and sizes below them; nil for all else.
 function tensor.terminal(x, screen)
   if screen.pipe or not is_there(x) then return nil end
   local found = picture.of(x)
-  return found and picture.text(found, screen)
+  if not found then return nil end
+  local text, part = picture.text(found, screen)
+  return ("%s\n%s%s"):format(text, caption_of(x, x.shape), part and ", " .. part or "")
 end
 
 return tensor

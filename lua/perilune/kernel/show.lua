@@ -7,37 +7,8 @@ local display = require "perilune.display"
 
 local show = {}
 
-local ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-
--- Two characters for each number of twelve bits.
-local pairs_of = {}
-for n = 0, 4095 do
-  local high, low = (n >> 6) + 1, (n & 63) + 1
-  pairs_of[n] = ALPHABET:sub(high, high) .. ALPHABET:sub(low, low)
-end
-
 --- Bytes in base64.
-function show.base64(bytes)
-  local parts, n, size = {}, 0, #bytes
-  for i = 1, size - 2, 3 do
-    local a, b, c = bytes:byte(i, i + 2)
-    parts[n + 1], parts[n + 2] = pairs_of[a << 4 | b >> 4], pairs_of[(b & 15) << 8 | c]
-    n = n + 2
-  end
-  local left = size % 3
-  if left == 1 then
-    parts[n + 1] = pairs_of[bytes:byte(size) << 4] .. "=="
-  elseif left == 2 then
-    local a, b = bytes:byte(size - 1, size)
-    parts[n + 1] = pairs_of[a << 4 | b >> 4] .. pairs_of[(b & 15) << 8]:sub(1, 1) .. "="
-  end
-  return table.concat(parts)
-end
-
-local function is_bytes(mime)
-  return mime:find "^image/" and mime ~= "image/svg+xml" or mime:find "^audio/" or mime:find "^video/"
-    or mime == "application/pdf"
-end
+show.base64 = require("perilune.display.html").base64
 
 --- Forms as a message holds them.
 function show.data(forms)
@@ -45,7 +16,7 @@ function show.data(forms)
   for mime, form in pairs(forms) do
     if type(form) == "table" then
       data[mime] = form
-    elseif is_bytes(mime) then
+    elseif display.is_binary(mime) then
       data[mime] = show.base64(tostring(form))
     else
       data[mime] = tostring(form)
