@@ -3,7 +3,7 @@
      local t = transport.open { connection = {...}, session =, username =, kernel_info =, parent = }
      t:receive(milliseconds)  -> message, or nil and "timeout", "interrupt" or "shutdown", restart
      t:parent(header, identities, allow_stdin); t:publish(type, content, metadata, buffers)
-     t:reply(message, type, content, metadata); t:flush(); t:capture(on); t:dropped(); t:close()
+     t:reply(message, type, content, metadata); t:flush(); t:capture(on); t:mute(on); t:dropped(); t:close()
      t:input(prompt, password) -> text, or nil and "refused" or "interrupt"
      transport.uuid(); transport.append(path, text); transport.execute(command); transport.popen(command, mode)
 
@@ -404,6 +404,13 @@ static int l_capture(lua_State *L) {
   return 0;
 }
 
+static int l_mute(lua_State *L) {
+  transport_box *box = check_box(L);
+  luaL_checktype(L, 2, LUA_TBOOLEAN);
+  check(L, peri_transport_mute(box->transport, lua_toboolean(L, 2)));
+  return 0;
+}
+
 static int l_close(lua_State *L) {
   transport_box *box = luaL_checkudata(L, 1, TRANSPORT);
   if (box->transport == NULL) return 0;
@@ -427,7 +434,8 @@ static int l_append(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
   peri_slice text = check_slice(L, 2);
   check(L, peri_file_append(path, text.at, text.size));
-  return 0;
+  lua_pushboolean(L, 1);
+  return 1;
 }
 
 int luaopen_perilune_transport(lua_State *L);
@@ -435,7 +443,8 @@ int luaopen_perilune_transport(lua_State *L);
 int luaopen_perilune_transport(lua_State *L) {
   static const luaL_Reg methods[] = {
     {"receive", l_receive}, {"parent", l_parent},   {"publish", l_publish}, {"reply", l_reply}, {"capture", l_capture},
-    {"flush", l_flush},     {"dropped", l_dropped}, {"input", l_input},     {"close", l_close}, {NULL, NULL},
+    {"mute", l_mute},       {"flush", l_flush},     {"dropped", l_dropped}, {"input", l_input}, {"close", l_close},
+    {NULL, NULL},
   };
   static const luaL_Reg functions[] = {
     {"open", l_open}, {"uuid", l_uuid}, {"append", l_append}, {"execute", l_execute}, {"popen", l_popen}, {NULL, NULL},

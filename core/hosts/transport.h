@@ -80,6 +80,9 @@ int peri_transport_flush(peri_transport *t);
    time can. With `on` 0 everything is as it was before. */
 int peri_transport_capture(peri_transport *t, int on);
 
+/* While muted, what is captured is dropped: nobody sees it. */
+int peri_transport_mute(peri_transport *t, int on);
+
 /* stdin, stdout or stderr (0, 1, 2) while captured; NULL else. */
 FILE *peri_transport_stream(const peri_transport *t, int fd);
 
@@ -99,7 +102,7 @@ typedef struct peri_child peri_child;
 int peri_child_start(peri_child **out, const char *command, char mode, FILE **file);
 
 /* Waits, frees the child, and gives waitpid's status. An interrupt meanwhile ends the child: in a quarter of a
-   second it is dead or has ended by itself. */
+   second it is dead or has ended by itself. One that was interrupted before has a second more. */
 int peri_child_wait(peri_child *child, int *status);
 
 #endif

@@ -312,6 +312,14 @@ int peri_transport_capture(peri_transport *t, int on) {
   return on ? begin(t) : end(t);
 }
 
+int peri_transport_mute(peri_transport *t, int on) {
+  int status = peri_transport_flush(t);
+  pthread_mutex_lock(&t->lock);
+  t->muted = on;
+  pthread_mutex_unlock(&t->lock);
+  return status;
+}
+
 FILE *peri_transport_stream(const peri_transport *t, int fd) { return t->captured && fd >= 0 && fd < 3 ? t->stream[fd] : NULL; }
 
 int peri_transport_flush(peri_transport *t) {

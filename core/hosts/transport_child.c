@@ -18,7 +18,9 @@
 
 extern char **environ;
 
-enum { WAIT = 50, ASK_AGAIN = 150, KILL = 250 }; /* ms: between looks at the flag; after SIGINT: SIGTERM, SIGKILL */
+/* In ms: between looks at the flag; after an interrupt SIGTERM, then SIGKILL; how much longer one has that was
+   interrupted before anybody waited for it. */
+enum { WAIT = 50, ASK_AGAIN = 150, KILL = 250, PATIENCE = 1000 };
 
 struct peri_child {
   peri_child *next;
@@ -29,17 +31,29 @@ struct peri_child {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static peri_child *living;
+static int ending; /* the process leaves: nobody is waited for at leisure */
 
 static void before_fork(void) { pthread_mutex_lock(&lock); }
 static void after_fork(void) { pthread_mutex_unlock(&lock); }
 static void once(void) { pthread_atfork(before_fork, after_fork, after_fork); }
 
-void peri__children_signal(int number) {
-  pthread_mutex_lock(&lock);
+static void tell(int number) {
   for (peri_child *child = living; child != NULL; child = child->next) {
     kill(-child->pid, number);
     if (child->told == 0) child->told = peri__now();
   }
+}
+
+void peri__children_interrupt(void) {
+  pthread_mutex_lock(&lock);
+  tell(SIGINT);
+  pthread_mutex_unlock(&lock);
+}
+
+void peri__children_end(int end) {
+  pthread_mutex_lock(&lock);
+  ending = end;
+  if (end) tell(SIGTERM);
   pthread_mutex_unlock(&lock);
 }
 
@@ -136,19 +150,28 @@ static int reap(peri_child *child, int *status) {
   return gone;
 }
 
-/* Presses an interrupted child harder as time goes by; `step` counts what was done. */
-static void press(peri_child *child, int *step) {
+static int is_pressed(const peri_child *child) {
   pthread_mutex_lock(&lock);
+  int pressed = child->told != 0 || ending;
+  pthread_mutex_unlock(&lock);
+  return pressed || peri_interrupted();
+}
+
+/* Presses a child harder as time goes by, which for it began at `since`; `step` counts what was done. */
+static void press(peri_child *child, int64_t *since, int *step) {
+  pthread_mutex_lock(&lock);
+  int now_interrupted = peri_interrupted();
   if (child->told == 0) {
     child->told = peri__now();
-    kill(-child->pid, SIGINT);
+    if (now_interrupted) kill(-child->pid, SIGINT);
   }
-  int64_t since = peri__now() - child->told;
-  if (*step < 1 && since >= ASK_AGAIN) {
+  if (now_interrupted || ending) *since = child->told;
+  int64_t passed = peri__now() - *since - (now_interrupted || ending ? 0 : PATIENCE);
+  if (*step < 1 && passed >= ASK_AGAIN) {
     *step = 1;
     kill(-child->pid, SIGTERM);
   }
-  if (*step < 2 && since >= KILL) {
+  if (*step < 2 && passed >= KILL) {
     *step = 2;
     kill(-child->pid, SIGKILL);
   }
@@ -157,14 +180,13 @@ static void press(peri_child *child, int *step) {
 
 int peri_child_wait(peri_child *child, int *status) {
   int step = 0, wait = 1;
+  int64_t since = peri__now();
   while (!reap(child, status)) {
-    if (peri_interrupted()) {
-      press(child, &step);
-      wait = 10;
-    }
+    int pressed = is_pressed(child);
+    if (pressed) press(child, &since, &step);
     if (child->pidfd >= 0) {
       struct pollfd end = {.fd = child->pidfd, .events = POLLIN};
-      poll(&end, 1, step || peri_interrupted() ? 10 : WAIT);
+      poll(&end, 1, pressed ? 10 : WAIT);
     } else {
       poll(NULL, 0, wait);
       if (wait < 10) wait++;

@@ -104,7 +104,8 @@ int peri__status(peri_transport *t, peri__parent *parent, const char *state);
 
 /* --- children (transport_child.c) --- */
 
-void peri__children_signal(int number);
+void peri__children_interrupt(void);
+void peri__children_end(int end); /* 1: the process leaves, they are told to end; 0: it has only begun */
 
 struct peri_transport {
   pid_t process;    /* that opened it */
@@ -142,7 +143,7 @@ struct peri_transport {
   size_t unsent;       /* bytes of output, queued or not */
   struct { char bytes[4]; size_t size; } unfinished[3]; /* of a character at a stream's end, by fd */
 
-  int captured;
+  int captured, muted;
   char piece[1 << 16];           /* for reading from a pipe */
   int pipes[3], saved[3], epoll; /* pipes: [1], [2]: where we read; saved: the fds as they were */
   FILE *stream[3], *before[3];

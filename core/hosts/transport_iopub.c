@@ -111,6 +111,12 @@ int peri__queue_output(peri_transport *t, int whole) {
   if (whole) PERI_TRY(finish_characters(t));
   t->output_due = 0;
   if (t->output.text.size == 0) return PERI_OK;
+  if (t->muted) {
+    t->unsent -= t->output.text.size;
+    t->output.text.size = t->output.runs.size = 0;
+    pthread_cond_broadcast(&t->sent);
+    return PERI_OK;
+  }
   peri__item *item = peri_alloc(sizeof *item);
   if (item == NULL) return PERI_ENOMEM;
   *item = (peri__item){.parent = keep(t->parent), .output = t->output};

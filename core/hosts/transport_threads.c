@@ -14,8 +14,8 @@
 
 static void interrupt_main(peri_transport *t) {
   if (atomic_load(&t->idle)) return; /* nothing is being worked on */
-  peri__children_signal(SIGINT);
-  pthread_kill(t->main, SIGINT);
+  pthread_kill(t->main, SIGINT); /* first, lest a cell ends well because its child has ended */
+  peri__children_interrupt();
 }
 
 static void ask_to_leave(peri_transport *t, int restart) {
@@ -27,7 +27,7 @@ static void ask_to_leave(peri_transport *t, int restart) {
 
 /* The end without the main thread. Control's socket is closed by the caller when it is its own. */
 static void end_process(peri_transport *t) {
-  peri__children_signal(SIGKILL);
+  peri__children_end(1);
   pthread_mutex_lock(&t->lock);
   peri__drain_pipes(t);
   peri__queue_output(t, 1);

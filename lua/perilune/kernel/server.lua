@@ -72,7 +72,7 @@ end
 function Kernel:set_quiet(quiet)
   if self.quiet == quiet then return end
   self.quiet = quiet
-  self.transport:capture(not quiet)
+  self.transport:mute(quiet)
 end
 
 --- Calls a person's function; what it raises is printed.

@@ -22,6 +22,7 @@ function Transport:reply(message, type_, content)
     parent = json.decode(message.header) }
 end
 function Transport:capture(on) self.capturing = on end
+function Transport:mute(on) self.muted = on end
 function Transport:flush() self.flushes = self.flushes + 1 end
 function Transport:close() self.closed = true end
 
