@@ -139,11 +139,13 @@ explain.magnitude = positioned(magnitude)
 -- @return float32 (n, height, width, 3) or (height, width, 3), in [0, 1]
 explain.heat = positioned(picture.heat)
 
---- A heat map over the picture that it explains: the stronger, the less of the picture is seen. A map of another size
--- is stretched.
+--- A heat map over the picture that it explains: red where it speaks for the class, blue where against it, and where it
+-- says nothing the picture as it is. White on black is hard to draw on: 1 - x is ink on paper. A map of another size is
+-- stretched.
 -- @param x       pictures (n, height, width, 1 or 3), or one without n, in [0, 1]
 -- @param map     as for explain.heat, for each picture
--- @param options range, signed, palette as for explain.heat; opacity = 0.75 where the map is strongest
+-- @param options range as for explain.heat; palette = a scale in place of red and blue, signed = false: its colours go
+--   from 0 up; opacity = 0.85 where the map is strongest
 -- @return float32 (n, height, width, 3) or (height, width, 3), in [0, 1]
 explain.overlay = positioned(picture.overlay)
 

@@ -123,9 +123,18 @@ local function pictures_of(where, x)
   return x:expand(x.shape[1], x.shape[2], x.shape[3], 3), single
 end
 
+-- What is laid over the pictures and how thickly. Between red and blue lies nothing, so that there the picture shows
+-- as it is; another scale's colours follow the value.
+local function veil(where, maps, o)
+  if o.palette == nil and o.signed == nil then o.signed = true end
+  local at, strength, palette = placed(where, maps, o)
+  if palette == "diverging" then at = at:ge(0.5):to(at.dtype) end
+  return coloured(where, at, palette), (strength ^ 0.75 * o.opacity):unsqueeze(4)
+end
+
 function picture.overlay(x, map, options)
   local where = "explain.overlay"
-  local o = args.named(where, options, { PALETTE, RANGE, SIGNED, { "opacity", "number", 0.75 } })
+  local o = args.named(where, options, { PALETTE, RANGE, SIGNED, { "opacity", "number", 0.85 } })
   if not (o.opacity >= 0 and o.opacity <= 1) then
     error(("%s: argument 'opacity' wants 0 to 1, got %s"):format(where, o.opacity), 0)
   end
@@ -135,9 +144,8 @@ function picture.overlay(x, map, options)
     error(("%s: %d maps for %d pictures"):format(where, maps.shape[1], pictures.shape[1]), 0)
   end
   maps = picture.resample(maps, pictures.shape[2], pictures.shape[3])
-  local at, strength, palette = placed(where, maps, o)
-  local opacity = (strength:sqrt() * o.opacity):unsqueeze(4)
-  local result = pictures + (coloured(where, at, palette) - pictures) * opacity
+  local colours, opacity = veil(where, maps, o)
+  local result = pictures + (colours - pictures) * opacity
   return single and result[1] or result
 end
 
