@@ -176,7 +176,7 @@ def test_updates(book):
     shown, updates, ids = displays(outputs)
     check("a training is one display", len(shown) == 1 and len(ids) == 1, "%d updates" % len(updates))
     seconds = drawn[-1] - drawn[0]
-    check("drawn ten times a second at most", 10 <= len(drawn) <= 10.5 * seconds + 2, "%.1f a second" % (
+    check("drawn ten times a second at most", 2 < len(drawn) <= 10.5 * seconds + 2, "%.1f a second" % (
         (len(drawn) - 1) / seconds))
     running, last = updates[-2]["data"], updates[-1]["data"]
     check("that shows time left and curves", bool(re.search(r"\d:\d\d left", running["text/html"])) and
@@ -203,7 +203,7 @@ def test_loop(book):
       while os.clock() < until_then do end
     end""", timeout=HANG)
     shown, updates, ids = displays(outputs)
-    check("a loop is one display too", reply["status"] == "ok" and len(shown) == 1 and len(ids) == 1 and len(updates) >= 2
+    check("a loop is one display too", reply["status"] == "ok" and len(shown) == 1 and len(ids) == 1 and len(updates) >= 1
           and updates[-1]["data"]["text/plain"] == "steps: 300 of 300", "%d updates" % len(updates))
 
 
