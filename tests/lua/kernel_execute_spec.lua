@@ -139,7 +139,7 @@ describe("what a request asks for", function()
     reply, sent = book:run("error 'x'", { silent = true })
     assert.equal("busy execute_reply idle", notebook.types(sent))
     assert.equal("error", reply.status)
-    assert.is_true(book.transport.capturing)
+    assert.is_false(book.transport.muted)
   end)
 
   it("moves neither counter nor history without store_history", function()
