@@ -129,6 +129,7 @@ local function enlargement(wish, height, width) return math.max(1, math.min(64, 
 -- The grid's measures: columns, rows, scale, gap (in the tensor's pixels).
 local function layout(count, height, width, given)
   local wish = count <= 4 and FEW or TILE
+  if given.columns then wish = math.min(wish, PAGE // given.columns - 6) end
   local scale = given.scale or enlargement(wish, height, width)
   local gap = math.max(1, 6 // scale)
   local columns = given.columns or math.max(1, math.min(count, 8, (PAGE // scale + gap) // (width + gap)))

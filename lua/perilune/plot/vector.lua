@@ -100,9 +100,10 @@ function vector.tidy(svg)
   return own_names(expand(svg))
 end
 
---- The picture at its own size: a viewer that only knows its proportions would make it as wide as the page.
+--- The picture at its own size, or as wide as the page where that is less: a viewer that only knows its proportions
+-- would always make it as wide as the page.
 function vector.sized(svg, width, height)
-  return (svg:gsub("<svg ", ('<svg width="%g" height="%g" '):format(width, height), 1))
+  return (svg:gsub("<svg ", ('<svg width="%g" height="%g" style="max-width:100%%%%;height:auto" '):format(width, height), 1))
 end
 
 return vector

@@ -203,19 +203,29 @@ function methods:html()
   return html.table { head = rows[1], rows = shown, align = align, notes = notes }
 end
 
+local PANEL_WIDTH, PANEL_HEIGHT, LETTERS = 450, 330, 10 -- two fit on a page
+
+-- The curves in a size for a page.
+local function drawn(history)
+  local curves = require("perilune.plot").history(history)
+  local options, count = curves.options, #curves.figures
+  if count > 1 then options.fontsize = LETTERS end
+  options.columns = math.min(count, 2)
+  options.rows = math.ceil(count / options.columns)
+  options.width, options.height = count == 1 and 560 or 2 * PANEL_WIDTH, options.rows * PANEL_HEIGHT
+  return getmetatable(curves).__mime(curves)
+end
+
 --- What a notebook shows: curves, and the table where there are too few epochs for one or nothing can draw them.
 function History:__mime()
   local forms = { ["text/plain"] = tostring(self) }
   if #self.epoch > 1 then
-    local ok, drawn, metadata = pcall(function()
-      local curves = require("perilune.plot").history(self)
-      return getmetatable(curves).__mime(curves)
-    end)
+    local ok, curves, metadata = pcall(drawn, self)
     if ok then
-      drawn["text/plain"] = forms["text/plain"]
-      return drawn, metadata
+      curves["text/plain"] = forms["text/plain"]
+      return curves, metadata
     end
-    if tostring(drawn):find "interrupted!?$" then error(drawn, 0) end
+    if tostring(curves):find "interrupted!?$" then error(curves, 0) end
   end
   forms["text/html"] = self:html()
   return forms
