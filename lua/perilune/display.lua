@@ -164,7 +164,10 @@ local function new_id()
   return ("perilune-%s-%d"):format(process, count)
 end
 
--- peri.display(value, { id = "..." }).
+--- Shows a value here and now, also in the middle of a cell or a loop.
+-- @param value   anything
+-- @param options { id = the display's name }; a new one when left out
+-- @return a handle: handle:update(other) shows another value in its place
 local function call(_, value, options)
   local a = args.named("display", options, { { "id", "string" } })
   local handle = setmetatable({ id = a.id or new_id() }, Handle)

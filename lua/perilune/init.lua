@@ -31,8 +31,11 @@ local topics = {
 -- What perilune.display shows things with, under peri's own name.
 local shown = { html = true, markdown = true, latex = true, svg = true, json = true, clear_output = true }
 
--- peri.image is the topic, and called it shows a picture: peri.image(x).
-local function show_picture(_, ...) return require("perilune.display").image(...) end
+--- A picture that shows itself: peri.image(x). peri.image is also the topic: peri.image.load, save, resize ...
+-- @param x       a tensor (H, W), (H, W, 1|3|4) or (N, H, W, 1|3|4); the path of a PNG, JPEG or GIF file, or its bytes
+-- @param options width =, height = on the page; for tensors scale =, range = { black, white }, columns =
+-- @return an object that shows itself
+local function show_picture(_, x, options) return require("perilune.display").image(x, options) end
 
 getmetatable(peri).__index = function(self, name)
   local value

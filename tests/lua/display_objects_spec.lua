@@ -246,3 +246,23 @@ describe("a profile's forms", function()
     assert.equal(tostring(profile), display.forms(profile)["text/plain"])
   end)
 end)
+
+describe("a schedule's forms", function()
+  local schedules = peri.optim.schedules
+
+  it("are a curve where asking changes nothing", function()
+    for _, made in ipairs { schedules.cosine { lr = 0.1 }, schedules.warmup { schedules.cosine { lr = 0.1 }, over = 50 },
+      schedules.of(0.1), schedules.one_cycle { lr = 0.1 } } do
+      assert.is_truthy(display.forms(made)["image/svg+xml"]:find("learning rate", 1, true))
+      assert.equal(tostring(made), display.forms(made)["text/plain"])
+    end
+  end)
+
+  it("are a name where code of a person's own would run, or the past matters", function()
+    local function strange() error "asked" end
+    for _, made in ipairs { schedules.of(strange), schedules.warmup { strange }, schedules.of(coroutine.create(strange)),
+      schedules.reduce_on_plateau { lr = 0.1 } } do
+      assert.same({ ["text/plain"] = tostring(made) }, display.forms(made))
+    end
+  end)
+end)

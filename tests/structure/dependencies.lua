@@ -37,6 +37,7 @@ local level = {
 -- Arrows that run backwards with a reason.
 local excused = {
   ["nn -> train"] = "a net's methods fit, evaluate and predict are training's; nn attaches them",
+  ["optim -> plot"] = "a schedule shows itself as a curve, drawn only when it is shown, and by its name without gnuplot",
   ["train -> plot"] = "a history shows itself as curves, drawn only when it is shown, and as a table without gnuplot",
 }
 

@@ -26,6 +26,9 @@ Schedule.__name = "perilune.Schedule"
 
 function Schedule:__tostring() return ("schedules.%s"):format(self.name) end
 
+--- What a notebook shows.
+function Schedule:__mime() return require("perilune.optim.curve").mime(self) end
+
 --- The rate at a position; see the module's head.
 function Schedule:rate(progress, step, epoch) return self.formula(progress, step, epoch) end
 
@@ -206,6 +209,7 @@ end
 
 local Warmup = setmetatable({}, { __index = Schedule })
 Warmup.__index, Warmup.__name, Warmup.__tostring = Warmup, Schedule.__name, Schedule.__tostring
+Warmup.__mime = Schedule.__mime
 
 function Warmup:rate(progress, step, epoch)
   local rate = self.inner:rate(progress, step, epoch)
@@ -336,6 +340,7 @@ local Checked = {}
 Checked.__index = Checked
 Checked.__name = Schedule.__name
 function Checked:__tostring() return tostring(self.inner) end
+Checked.__mime = Schedule.__mime
 
 function Checked:rate(progress, step, epoch)
   return checked(self.inner, self.inner:rate(progress, step, epoch))
