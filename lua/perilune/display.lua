@@ -118,6 +118,15 @@ function display.forms(value)
   return result, metadata or {}
 end
 
+--- The forms of a value whatever its __mime does: its text alone when that fails. An interruption stays an error.
+-- @return forms and metadata as display.forms gives them; the error's message, or nil
+function display.safe_forms(value)
+  local ok, forms, metadata = pcall(display.forms, value)
+  if ok then return forms, metadata, nil end
+  if tostring(forms):find "interrupted!?$" then error(forms, 0) end
+  return { ["text/plain"] = html.clean(pretty.pretty(value)) }, {}, tostring(forms)
+end
+
 --- Whether a value has nothing to show when it is the result of a line or a cell: what peri.display returned, say.
 -- Its metatable says so with __silent = true.
 function display.is_silent(value) return metamethod(value, "__silent") == true end

@@ -30,7 +30,8 @@ end
 local function forms_of(values)
   local list, texts, rich = {}, {}, false
   for i = 1, values.n do
-    local forms, metadata = display.forms(values[i])
+    local forms, metadata, problem = display.safe_forms(values[i])
+    if problem then io.stderr:write(problem, "\n") end
     list[i], texts[i] = { forms, metadata }, tostring(forms["text/plain"])
     local first, second = next(forms)
     rich = rich or second ~= nil and next(forms, first) ~= nil
