@@ -7,16 +7,8 @@ target_compile_definitions(perilune_command PRIVATE PERILUNE_VERSION="${PROJECT_
 set_target_properties(perilune_command PROPERTIES OUTPUT_NAME perilune RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}
                       INSTALL_RPATH "\$ORIGIN/../${CMAKE_INSTALL_LIBDIR};\$ORIGIN/../lib/lua/5.4") # the second as LuaRocks lays it
 
-if(PERILUNE_EDIT)
-  pkg_check_modules(EDIT libedit)
-  if(EDIT_FOUND)
-    perilune_module(edit core/hosts/edit.c core/bind/module_edit.c)
-    target_link_libraries(edit PRIVATE ${EDIT_LINK_LIBRARIES})
-    target_include_directories(edit PRIVATE ${EDIT_INCLUDE_DIRS})
-  else()
-    message(WARNING "libedit is missing (Debian: libedit-dev): the prompt will have no line editing")
-  endif()
-endif()
+perilune_module(edit core/hosts/edit.c core/bind/module_edit.c)
+target_link_libraries(edit PRIVATE Threads::Threads)
 
 install(TARGETS perilune perilune_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})

@@ -1,117 +1,77 @@
-/* module_edit.c - perilune.edit: line editing (hosts/edit.h) for the prompt.
+/* module_edit.c - perilune.edit: what the prompt's editor needs from a terminal (hosts/edit.h).
 
-     local editor = edit.open { history = 1000, complete = function(before) return insert, listing end }
-     editor:read "> "      -> line, or nil and "eof" or "interrupt"
-     editor:remember(text); editor:close()
+     edit.enter(); edit.leave(); edit.suspend()     key mode on and off; Ctrl-Z
+     edit.read(milliseconds, most)                  -> bytes, or nil and "timeout", "interrupt", "redraw" or "eof";
+                                                    milliseconds < 0 waits for ever
+     edit.write(text); edit.width(text) -> columns; edit.size() -> columns, rows
      edit.append(path, text), edit.replace(path, text): the history file
-     edit.files(folder)    -> names, folders ending in "/" */
+     edit.files(folder)                             -> names, folders ending in "/" */
 #include <dirent.h>
 #include <lauxlib.h>
 #include <lua.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/status.h"
 #include "hosts/edit.h"
 
-#define EDITOR "perilune.Editor"
-
-typedef struct editor_box {
-  peri_edit *edit;
-  lua_State *state; /* while it reads: where the completion function may be called */
-  int index;        /* and where this box is on its stack */
-} editor_box;
-
-static editor_box *check_editor(lua_State *L) {
-  editor_box *box = luaL_checkudata(L, 1, EDITOR);
-  if (box->edit == NULL) luaL_error(L, "the editor is closed");
-  return box;
-}
-
 static void check(lua_State *L, int status) {
   if (status < 0) luaL_error(L, "%s", peri_message());
 }
 
-typedef struct question {
-  editor_box *box;
-  const char *before;
-  char **insert, **listing;
-} question;
-
-static char *copy_result(lua_State *L, int index) {
-  const char *text = lua_tostring(L, index);
-  return text != NULL ? strdup(text) : NULL;
-}
-
-/* Runs protected: nothing may jump over libedit's frames. */
-static int l_ask(lua_State *L) {
-  question *q = lua_touserdata(L, 1);
-  lua_getiuservalue(L, 2, 1);
-  lua_pushstring(L, q->before);
-  lua_call(L, 1, 2);
-  *q->insert = copy_result(L, -2);
-  *q->listing = copy_result(L, -1);
+static int l_enter(lua_State *L) {
+  check(L, peri_edit_enter());
   return 0;
 }
 
-static void complete(void *context, const char *before, char **insert, char **listing) {
-  editor_box *box = context;
-  lua_State *L = box->state;
-  question q = {box, before, insert, listing};
-  if (L == NULL || !lua_checkstack(L, 4)) return;
-  lua_pushcfunction(L, l_ask);
-  lua_pushlightuserdata(L, &q);
-  lua_pushvalue(L, box->index);
-  if (lua_pcall(L, 2, 0, 0) != LUA_OK) lua_pop(L, 1); /* completion is a help, never an error */
+static int l_leave(lua_State *L) {
+  (void)L;
+  peri_edit_leave();
+  return 0;
 }
 
-static int l_open(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TTABLE);
-  lua_getfield(L, 1, "history");
-  lua_Integer size = luaL_optinteger(L, -1, 1000);
-  luaL_argcheck(L, size > 0 && size < 1 << 24, 1, "'history' wants a positive number of entries");
-  lua_getfield(L, 1, "complete");
-  luaL_checktype(L, -1, LUA_TFUNCTION);
-  editor_box *box = lua_newuserdatauv(L, sizeof *box, 1);
-  *box = (editor_box){0};
-  luaL_setmetatable(L, EDITOR);
-  lua_insert(L, -2);
-  lua_setiuservalue(L, -2, 1);
-  check(L, peri_edit_open(&box->edit, (int)size, complete, box));
-  return 1;
+static int l_suspend(lua_State *L) {
+  check(L, peri_edit_suspend());
+  return 0;
 }
 
 static int l_read(lua_State *L) {
-  editor_box *box = check_editor(L);
-  const char *prompt = luaL_checkstring(L, 2);
-  char *line = NULL;
-  box->state = L;
-  box->index = 1;
-  int kind = peri_edit_read(box->edit, prompt, &line);
-  box->state = NULL;
-  check(L, kind);
-  if (kind == PERI_EDIT_LINE) {
-    lua_pushstring(L, line);
-    free(line);
+  static const char *const reasons[] = {[PERI_EDIT_TIMEOUT] = "timeout", [PERI_EDIT_INTERRUPT] = "interrupt",
+                                        [PERI_EDIT_REDRAW] = "redraw", [PERI_EDIT_END] = "eof"};
+  char bytes[4096];
+  size_t count = 0;
+  lua_Integer milliseconds = luaL_optinteger(L, 1, -1), most = luaL_optinteger(L, 2, sizeof bytes);
+  luaL_argcheck(L, milliseconds < 1 << 30, 1, "milliseconds, or -1 to wait for ever");
+  luaL_argcheck(L, most >= 1 && most <= (lua_Integer)sizeof bytes, 2, "1 to 4096 bytes");
+  int kind = peri_edit_read(bytes, (size_t)most, milliseconds < 0 ? -1 : (int)milliseconds, &count);
+  if (kind == PERI_EDIT_BYTES) {
+    lua_pushlstring(L, bytes, count);
     return 1;
   }
   lua_pushnil(L);
-  lua_pushstring(L, kind == PERI_EDIT_INTERRUPTED ? "interrupt" : "eof");
+  lua_pushstring(L, reasons[kind]);
   return 2;
 }
 
-static int l_remember(lua_State *L) {
-  editor_box *box = check_editor(L);
-  check(L, peri_edit_remember(box->edit, luaL_checkstring(L, 2)));
+static int l_write(lua_State *L) {
+  size_t length;
+  const char *text = luaL_checklstring(L, 1, &length);
+  check(L, peri_edit_write(text, length));
   return 0;
 }
 
-static int l_close(lua_State *L) {
-  editor_box *box = luaL_checkudata(L, 1, EDITOR);
-  peri_edit *edit = box->edit;
-  box->edit = NULL;
-  peri_edit_close(edit);
-  return 0;
+static int l_width(lua_State *L) {
+  size_t length;
+  const char *text = luaL_checklstring(L, 1, &length);
+  lua_pushinteger(L, (lua_Integer)peri_edit_width(text, length));
+  return 1;
+}
+
+static int l_size(lua_State *L) {
+  int columns, rows;
+  peri_edit_size(&columns, &rows);
+  lua_pushinteger(L, columns);
+  lua_pushinteger(L, rows);
+  return 2;
 }
 
 static int l_append(lua_State *L) {
@@ -160,20 +120,11 @@ static int l_files(lua_State *L) {
 int luaopen_perilune_edit(lua_State *L);
 
 int luaopen_perilune_edit(lua_State *L) {
-  static const luaL_Reg methods[] = {
-    {"read", l_read}, {"remember", l_remember}, {"close", l_close}, {NULL, NULL},
-  };
   static const luaL_Reg functions[] = {
-    {"open", l_open}, {"append", l_append}, {"replace", l_replace}, {"files", l_files}, {NULL, NULL},
+    {"enter", l_enter}, {"leave", l_leave},   {"suspend", l_suspend}, {"read", l_read},   {"write", l_write},
+    {"width", l_width}, {"size", l_size},     {"append", l_append},   {"replace", l_replace},
+    {"files", l_files}, {NULL, NULL},
   };
-  luaL_newmetatable(L, EDITOR);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, l_close);
-  lua_setfield(L, -2, "__gc");
-  lua_pushcfunction(L, l_close);
-  lua_setfield(L, -2, "__close");
-  lua_pop(L, 1);
   luaL_newlib(L, functions);
   return 1;
 }

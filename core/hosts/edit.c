@@ -3,157 +3,182 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <histedit.h>
 #include <langinfo.h>
 #include <limits.h>
 #include <locale.h>
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <termios.h>
 #include <unistd.h>
 #include <wchar.h>
 
 #include "base/interrupt.h"
 #include "base/status.h"
 
-struct peri_edit {
-  EditLine *line;
-  History *history;
-  locale_t locale; /* (locale_t)0 when there is no UTF-8 locale at all */
-  peri_edit_complete *complete;
-  void *context;
-  const char *prompt;
-  int cancelled; /* Ctrl-C ended the line */
-};
+/* Terminals mark pasted text with ESC [ 200 ~ and ESC [ 201 ~ between these two. */
+static const char mark_pastes[] = "\x1b[?2004h", mark_no_pastes[] = "\x1b[?2004l";
 
-static volatile sig_atomic_t resized, continued;
+static volatile sig_atomic_t inside; /* the terminal is in key mode */
+static volatile sig_atomic_t redraw;
+static pthread_t owner; /* the thread that waits for keys */
+static struct termios before, during;
 
-static void on_resize(int number) {
-  (void)number;
-  resized = 1;
+/* Handlers that stand while we are inside, and what stood there before. */
+static void on_change(int number);
+static void on_end(int number);
+static struct watched {
+  int number;
+  void (*handler)(int);
+  int taken;
+  struct sigaction earlier;
+} watched[] = {{.number = SIGWINCH, .handler = on_change}, {.number = SIGCONT, .handler = on_change},
+               {.number = SIGTERM, .handler = on_end},     {.number = SIGHUP, .handler = on_end}};
+enum { WATCHED = sizeof watched / sizeof *watched };
+
+static void write_mark(const char *mark) {
+  ssize_t n = write(STDOUT_FILENO, mark, strlen(mark));
+  (void)n; /* a terminal that has gone needs no marks */
 }
 
-static void on_continue(int number) {
-  (void)number;
-  continued = 1;
-}
-
-static peri_edit *self_of(EditLine *line) {
-  void *self = NULL;
-  el_get(line, EL_CLIENTDATA, &self);
-  return self;
-}
-
-static char *get_prompt(EditLine *line) {
-  return (char *)(uintptr_t)self_of(line)->prompt;
-}
-
-/* What signals asked for while we waited: 1 when the line is to be given up. */
-static int after_signal(EditLine *line) {
-  if (peri_interrupted()) return 1;
-  if (resized) {
-    resized = 0;
-    el_resize(line);
+static void on_change(int number) {
+  int saved = errno;
+  redraw = 1;
+  if (!pthread_equal(pthread_self(), owner)) {
+    pthread_kill(owner, number);
+  } else if (number == SIGCONT && inside) {
+    tcsetattr(STDIN_FILENO, TCSADRAIN, &during);
+    write_mark(mark_pastes);
   }
-  if (continued) {
-    continued = 0;
-    el_set(line, EL_PREP_TERM, 1);
-    el_set(line, EL_REFRESH);
-  }
-  return 0;
+  errno = saved;
 }
 
-enum { CTRL_C = 3 };
+static void on_end(int number) {
+  if (inside) {
+    write_mark(mark_no_pastes);
+    tcsetattr(STDIN_FILENO, TCSANOW, &before);
+  }
+  signal(number, SIG_DFL);
+  raise(number); /* delivered as we return */
+}
 
-/* One character of UTF-8 from standard input. A byte that fits nowhere becomes U+FFFD. */
-static int get_char(EditLine *line, wchar_t *out) {
-  mbstate_t state;
-  memset(&state, 0, sizeof state);
-  for (;;) {
-    char byte;
-    ssize_t n = read(STDIN_FILENO, &byte, 1);
-    if (n == 0) return 0;
-    if (n < 0) {
-      if (errno != EINTR) return -1;
-      if (after_signal(line)) {
-        *out = CTRL_C; /* bound to cancel */
-        return 1;
-      }
-      continue;
-    }
-    size_t used = mbrtowc(out, &byte, 1, &state);
-    if (used == (size_t)-2) continue;
-    if (used == (size_t)-1) *out = 0xFFFD;
-    return 1;
+/* Resizing and going on are ours whoever cared before; ends only where they would end the process anyway. */
+static void take_signals(void) {
+  for (int i = 0; i < WATCHED; i++) {
+    struct sigaction action = {.sa_handler = watched[i].handler};
+    sigemptyset(&action.sa_mask);
+    sigaction(watched[i].number, NULL, &watched[i].earlier);
+    int is_default = !(watched[i].earlier.sa_flags & SA_SIGINFO) && watched[i].earlier.sa_handler == SIG_DFL;
+    watched[i].taken = watched[i].handler == on_change || is_default;
+    if (watched[i].taken) sigaction(watched[i].number, &action, NULL);
   }
 }
 
-static unsigned char on_cancel(EditLine *line, int key) {
-  (void)key;
-  self_of(line)->cancelled = 1;
-  return CC_EOF;
+static void give_signals(void) {
+  for (int i = 0; i < WATCHED; i++) {
+    if (watched[i].taken) sigaction(watched[i].number, &watched[i].earlier, NULL);
+    watched[i].taken = 0;
+  }
 }
 
-static unsigned char on_tab(EditLine *line, int key) {
-  (void)key;
-  peri_edit *self = self_of(line);
-  const LineInfo *info = el_line(line);
-  char *before = strndup(info->buffer, (size_t)(info->cursor - info->buffer));
-  char *insert = NULL, *listing = NULL;
-  unsigned char result = CC_NORM;
-  if (before != NULL) self->complete(self->context, before, &insert, &listing);
-  if (insert != NULL && *insert != 0) {
-    result = el_insertstr(line, insert) == 0 ? CC_REFRESH : CC_ERROR;
-  } else if (listing == NULL) {
-    result = CC_REFRESH_BEEP;
+int peri_edit_enter(void) {
+  static int registered;
+  if (inside) return PERI_OK;
+  if (!registered && atexit(peri_edit_leave) != 0) return peri_fail(PERI_ENOMEM, "the prompt: no clean-up at exit");
+  registered = 1;
+  if (tcgetattr(STDIN_FILENO, &before) != 0) {
+    return peri_fail(PERI_EIO, "the prompt: standard input is no terminal that can be set: %s", strerror(errno));
   }
-  if (listing != NULL) {
-    printf("\n%s\n", listing);
-    fflush(stdout);
-    result = CC_REDISPLAY;
+  during = before;
+  during.c_iflag &= ~(tcflag_t)(ICRNL | INLCR | IGNCR | IXON | ISTRIP);
+  during.c_lflag &= ~(tcflag_t)(ICANON | ECHO | IEXTEN);
+  during.c_lflag |= ISIG;
+  during.c_oflag |= OPOST | ONLCR;
+  during.c_cc[VSUSP] = _POSIX_VDISABLE; /* the mode has to be put back before a stop: peri_edit_suspend */
+  during.c_cc[VMIN] = 1;
+  during.c_cc[VTIME] = 0;
+  owner = pthread_self();
+  take_signals();
+  inside = 1;
+  while (tcsetattr(STDIN_FILENO, TCSADRAIN, &during) != 0) { /* keeps what was typed ahead */
+    if (errno == EINTR) continue;
+    int reason = errno;
+    inside = 0;
+    give_signals();
+    return peri_fail(PERI_EIO, "the prompt: the terminal cannot be set: %s", strerror(reason));
   }
-  free(before);
-  free(insert);
-  free(listing);
-  return result;
+  write_mark(mark_pastes);
+  return PERI_OK;
 }
 
-/* A bracketed paste: everything up to ESC [ 201 ~ goes into the line as it is, tabs and line breaks too. */
-static unsigned char on_paste(EditLine *line, int key) {
-  static const wchar_t end[] = L"\x1b[201~";
-  enum { END = sizeof end / sizeof *end - 1 };
-  (void)key;
-  size_t used = 0, room = 1024;
-  wchar_t *text = malloc(room * sizeof *text);
-  while (text != NULL) {
-    if (el_wgetc(line, &text[used]) != 1 || (text[used] == CTRL_C && peri_interrupted())) {
-      free(text);
-      return on_cancel(line, key);
-    }
-    if (text[used] == L'\r') text[used] = L'\n';
-    used++;
-    if (used >= END && wmemcmp(text + used - END, end, END) == 0) break;
-    if (used + 1 == room) {
-      wchar_t *larger = realloc(text, 2 * room * sizeof *text);
-      if (larger == NULL) free(text);
-      text = larger;
-      room *= 2;
-    }
-  }
-  if (text == NULL) return CC_ERROR;
-  used -= END;
-  while (used > 0 && text[used - 1] == L'\n') used--; /* Enter is the person's to press */
-  text[used] = 0;
-  unsigned char result = used == 0 || el_winsertstr(line, text) == 0 ? CC_REFRESH : CC_ERROR;
-  free(text);
-  return result;
+void peri_edit_leave(void) {
+  if (!inside) return;
+  inside = 0;
+  write_mark(mark_no_pastes);
+  while (tcsetattr(STDIN_FILENO, TCSADRAIN, &before) != 0 && errno == EINTR) continue;
+  give_signals();
 }
 
-/* The user's locale when it is UTF-8, else any that is. */
-static locale_t open_locale(void) {
+int peri_edit_suspend(void) {
+  peri_edit_leave();
+  raise(SIGTSTP);
+  redraw = 1;
+  return peri_edit_enter();
+}
+
+/* What signals have asked for: PERI_EDIT_TIMEOUT when nothing. */
+static int asked(void) {
+  if (peri_interrupted()) {
+    peri_interrupt_clear();
+    return PERI_EDIT_INTERRUPT;
+  }
+  if (redraw) {
+    redraw = 0;
+    return PERI_EDIT_REDRAW;
+  }
+  return PERI_EDIT_TIMEOUT;
+}
+
+int peri_edit_read(char *bytes, size_t most, int milliseconds, size_t *count) {
+  struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+  struct timespec limit = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
+  sigset_t ours, others;
+  *count = 0;
+  sigemptyset(&ours);
+  sigaddset(&ours, SIGINT);
+  for (int i = 0; i < WATCHED; i++) sigaddset(&ours, watched[i].number);
+  /* Blocked from here to the wait, which lets them in: none comes between asking and waiting. */
+  pthread_sigmask(SIG_BLOCK, &ours, &others);
+  int result = asked(), ready = 0;
+  if (result == PERI_EDIT_TIMEOUT) {
+    ready = ppoll(&input, 1, milliseconds < 0 ? NULL : &limit, &others);
+    result = asked();
+  }
+  pthread_sigmask(SIG_SETMASK, &others, NULL);
+  if (result != PERI_EDIT_TIMEOUT || ready <= 0) return result;
+  ssize_t n = read(STDIN_FILENO, bytes, most);
+  if (n < 0 && (errno == EINTR || errno == EAGAIN)) return asked();
+  if (n <= 0) return PERI_EDIT_END;
+  *count = (size_t)n;
+  return PERI_EDIT_BYTES;
+}
+
+void peri_edit_size(int *columns, int *rows) {
+  struct winsize size;
+  int told = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
+  *columns = told && size.ws_col > 0 ? size.ws_col : 80;
+  *rows = told && size.ws_row > 0 ? size.ws_row : 24;
+}
+
+/* --- widths --- */
+
+/* The user's locale when it is UTF-8, else any that is; (locale_t)0 when there is none at all. */
+static locale_t find_locale(void) {
   static const char *const names[] = {"", "C.UTF-8", "en_US.UTF-8"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     locale_t locale = newlocale(LC_CTYPE_MASK, names[i], (locale_t)0);
@@ -165,124 +190,44 @@ static locale_t open_locale(void) {
   return (locale_t)0;
 }
 
-static locale_t enter(const peri_edit *self) {
-  return self->locale != (locale_t)0 ? uselocale(self->locale) : (locale_t)0;
-}
-
-static void leave(locale_t before) {
-  if (before != (locale_t)0) uselocale(before);
-}
-
-static int set_up(peri_edit *self, int history_size) {
-  HistEvent event;
-  self->line = el_init("perilune", stdin, stdout, stderr);
-  self->history = history_init();
-  if (self->line == NULL || self->history == NULL) {
-    return peri_fail(PERI_ENOMEM, "the prompt: libedit cannot start on this terminal (TERM=%s)",
-                     getenv("TERM") != NULL ? getenv("TERM") : "");
+size_t peri_edit_width(const char *text, size_t length) {
+  static locale_t locale;
+  static int looked;
+  size_t columns = 0;
+  int plain = 1;
+  for (size_t i = 0; i < length && plain; i++) plain = (unsigned char)text[i] < 0x80;
+  if (plain) return length;
+  if (!looked) locale = find_locale();
+  looked = 1;
+  if (locale == (locale_t)0) { /* one column a character */
+    for (size_t i = 0; i < length; i++) columns += ((unsigned char)text[i] & 0xC0) != 0x80;
+    return columns;
   }
-  history(self->history, &event, H_SETSIZE, history_size);
-  history(self->history, &event, H_SETUNIQUE, 1);
-  el_set(self->line, EL_CLIENTDATA, self);
-  el_set(self->line, EL_PROMPT, get_prompt);
-  el_set(self->line, EL_EDITOR, "emacs");
-  el_set(self->line, EL_HIST, history, self->history);
-  el_set(self->line, EL_GETCFN, get_char);
-  el_set(self->line, EL_ADDFN, "perilune-complete", "complete a name", on_tab);
-  el_set(self->line, EL_ADDFN, "perilune-cancel", "give the line up", on_cancel);
-  el_set(self->line, EL_ADDFN, "perilune-paste", "take pasted text as it is", on_paste);
-  el_source(self->line, NULL); /* ~/.editrc, where there is one */
-  static const char *const bindings[][2] = {
-    {"\t", "perilune-complete"},       {"^C", "perilune-cancel"},     {"\\e[200~", "perilune-paste"},
-    {"^R", "em-inc-search-prev"},      {"\\e[3~", "ed-delete-next-char"}, {"\\e[1;5C", "em-next-word"},
-    {"\\e[1;5D", "ed-prev-word"},      {"^W", "ed-delete-prev-word"},
-  };
-  for (size_t i = 0; i < sizeof bindings / sizeof *bindings; i++) {
-    el_set(self->line, EL_BIND, bindings[i][0], bindings[i][1], NULL);
+  locale_t earlier = uselocale(locale);
+  mbstate_t state;
+  memset(&state, 0, sizeof state);
+  while (length > 0) {
+    wchar_t character;
+    size_t used = mbrtowc(&character, text, length, &state);
+    int width = 1;
+    if (used == 0 || used > length) { /* NUL, or no UTF-8 */
+      used = 1;
+      memset(&state, 0, sizeof state);
+    } else {
+      width = wcwidth(character);
+    }
+    columns += width < 0 ? 1 : (size_t)width;
+    text += used;
+    length -= used;
   }
-  return PERI_OK;
-}
-
-int peri_edit_open(peri_edit **out, int history_size, peri_edit_complete *complete, void *context) {
-  *out = NULL;
-  peri_edit *self = calloc(1, sizeof *self);
-  if (self == NULL) return peri_fail(PERI_ENOMEM, "the prompt: out of memory");
-  self->complete = complete;
-  self->context = context;
-  self->prompt = "";
-  self->locale = open_locale();
-  locale_t before = enter(self);
-  int status = set_up(self, history_size);
-  leave(before);
-  if (status < 0) {
-    peri_edit_close(self);
-    return status;
-  }
-  *out = self;
-  return PERI_OK;
-}
-
-void peri_edit_close(peri_edit *self) {
-  if (self == NULL) return;
-  locale_t before = enter(self);
-  if (self->line != NULL) el_end(self->line);
-  if (self->history != NULL) history_end(self->history);
-  leave(before);
-  if (self->locale != (locale_t)0) freelocale(self->locale);
-  free(self);
-}
-
-static void set_bracketed_paste(int on) {
-  fputs(on ? "\x1b[?2004h" : "\x1b[?2004l", stdout);
-  fflush(stdout);
-}
-
-int peri_edit_read(peri_edit *self, const char *prompt, char **line) {
-  struct sigaction on_window = {.sa_handler = on_resize}, on_cont = {.sa_handler = on_continue};
-  struct sigaction window_before, cont_before;
-  *line = NULL;
-  self->prompt = prompt;
-  self->cancelled = 0;
-  sigaction(SIGWINCH, &on_window, &window_before);
-  sigaction(SIGCONT, &on_cont, &cont_before);
-  peri_interrupt_clear();
-  locale_t before = enter(self);
-  el_resize(self->line);
-  set_bracketed_paste(1);
-  int count = 0;
-  const char *text = el_gets(self->line, &count);
-  int kind = PERI_EDIT_END;
-  if (self->cancelled) {
-    kind = PERI_EDIT_INTERRUPTED;
-    peri_interrupt_clear();
-    fputs("^C\n", stdout);
-  } else if (text != NULL && count > 0) {
-    size_t length = strlen(text);
-    if (length > 0 && text[length - 1] == '\n') length--;
-    *line = strndup(text, length);
-    kind = *line != NULL ? PERI_EDIT_LINE : peri_fail(PERI_ENOMEM, "the prompt: no memory for a line");
-  } else {
-    fputs("\n", stdout);
-  }
-  set_bracketed_paste(0);
-  leave(before);
-  sigaction(SIGWINCH, &window_before, NULL);
-  sigaction(SIGCONT, &cont_before, NULL);
-  return kind;
-}
-
-int peri_edit_remember(peri_edit *self, const char *entry) {
-  HistEvent event;
-  locale_t before = enter(self);
-  int status = history(self->history, &event, H_ENTER, entry);
-  leave(before);
-  return status < 0 ? peri_fail(PERI_ENOMEM, "the prompt: the history takes no more") : PERI_OK;
+  uselocale(earlier);
+  return columns;
 }
 
 /* --- the history file --- */
 
 static int fail_file(const char *verb, const char *path) {
-  return peri_fail(PERI_EIO, "history: cannot %s %s: %s", verb, path, strerror(errno));
+  return peri_fail(PERI_EIO, "the prompt: cannot %s %s: %s", verb, path, strerror(errno));
 }
 
 /* Makes the folders above path, each readable by the user alone. */
@@ -302,11 +247,21 @@ static int write_all(int fd, const char *text, size_t length) {
   while (length > 0) {
     ssize_t n = write(fd, text, length);
     if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EAGAIN) { /* somebody made the terminal non-blocking */
+      struct pollfd output = {.fd = fd, .events = POLLOUT};
+      poll(&output, 1, 100);
+      continue;
+    }
     if (n < 0) return -1;
     text += n;
     length -= (size_t)n;
   }
   return 0;
+}
+
+int peri_edit_write(const char *text, size_t length) {
+  fflush(stdout);
+  return write_all(STDOUT_FILENO, text, length) == 0 ? PERI_OK : fail_file("write to", "the terminal");
 }
 
 int peri_edit_append(const char *path, const char *text, unsigned long length) {

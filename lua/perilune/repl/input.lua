@@ -1,6 +1,6 @@
---- Where the prompt's lines come from: libedit on a terminal, else plain lines.
+--- Where the prompt's lines come from: the editor on a terminal, else plain lines.
 --
--- A reader has read(prompt) -> line, or nil and "eof" or "interrupt"; remember(piece) for the history;
+-- A reader has read(prompt, more) -> a line or a whole piece, or nil and "eof" or "interrupt"; remember(piece) for the history;
 -- close().
 -- @module perilune.repl.input
 local host = require "perilune.repl.host"
@@ -30,10 +30,9 @@ function Plain.close() end
 -- @param terminal  { output, errors, session }
 -- @param options   { input = file }: lines come from this file, without editing
 function input.open(terminal, options)
-  if not options.input and host.isatty(0) and host.isatty(1) then
-    local ok, editing = pcall(require, "perilune.repl.editing")
-    if ok then return editing.open(terminal) end
-    terminal.errors:write("no line editing (install libedit and build again; Debian: libedit-dev)\n")
+  local dumb = (os.getenv("TERM") or "dumb") == "dumb" -- it knows no cursor that moves
+  if not options.input and not dumb and host.isatty(0) and host.isatty(1) then
+    return require("perilune.repl.editing").open(terminal)
   end
   return setmetatable({ file = options.input or io.stdin, output = terminal.output }, Plain)
 end

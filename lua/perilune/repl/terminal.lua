@@ -10,7 +10,7 @@ local look = require "perilune.repl.look"
 
 local terminal = {}
 
-local PROMPT, CONTINUATION = "> ", ">> "
+local PROMPT, CONTINUATION, MORE = "> ", ">> ", "| " -- of a new piece; of its further lines read one by one, or edited
 
 local Terminal = {}
 Terminal.__index = Terminal
@@ -86,7 +86,7 @@ end
 function Terminal:loop()
   local pending
   while true do
-    local line, why = self.reader:read(pending and CONTINUATION or PROMPT)
+    local line, why = self.reader:read(pending and CONTINUATION or PROMPT, MORE)
     if line then
       pending = pending and pending .. "\n" .. line or line
       if not self:feed(pending) then
