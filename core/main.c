@@ -44,13 +44,15 @@ static const char usage[] =
   "  -l mod       require 'mod' into the global 'mod'\n"
   "  -l g=mod     require 'mod' into the global 'g'\n"
   "  -v           show versions\n"
-  "  -E           ignore environment variables\n"
+  "  -E           ignore environment variables and the prompt's start-up file\n"
   "  -W           turn warnings on\n"
-  "  --no-color   no colours at the prompt (so does the variable NO_COLOR)\n"
+  "  --no-color   no colours (as the variable NO_COLOR says it)\n"
   "  --version    show versions and leave\n"
   "  --help       show this and leave\n"
   "  --           no more options follow\n"
-  "  -            run standard input\n";
+  "  -            run standard input\n"
+  "The prompt first runs the file $PERILUNE_INIT, else perilune/init.lua in $XDG_CONFIG_HOME (~/.config), and keeps\n"
+  "its history in $PERILUNE_HISTORY, else in perilune/history in $XDG_STATE_HOME (~/.local/state).\n";
 
 static void print_version(void) {
   printf("Perilune %s  (%s)\n", PERILUNE_VERSION, LUA_RELEASE);
@@ -205,6 +207,8 @@ static int run_prompt(lua_State *L, int flags) {
     lua_setfield(L, -2, "color");
     lua_pushstring(L, PERILUNE_VERSION);
     lua_setfield(L, -2, "version");
+    lua_pushboolean(L, (flags & HAS_NOENV) != 0);
+    lua_setfield(L, -2, "plain_start");
     status = lua_pcall(L, 1, 0, -4);
   }
   return report(L, status);
@@ -338,6 +342,7 @@ static int l_main(lua_State *L) {
     lua_pushinteger(L, EXIT_FAILURE);
     return 1;
   }
+  if (flags & NO_COLOR) setenv("NO_COLOR", "1", 1); /* for all who write, here and in children */
   if (flags & HAS_NOENV) {
     lua_pushboolean(L, 1);
     lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");

@@ -157,9 +157,9 @@ int peri_edit_read(char *bytes, size_t most, int milliseconds, size_t *count) {
   int result = asked(), ready = 0;
   if (result == PERI_EDIT_TIMEOUT) {
     ready = ppoll(&input, 1, milliseconds < 0 ? NULL : &limit, &others);
-    result = asked();
   }
-  pthread_sigmask(SIG_SETMASK, &others, NULL);
+  pthread_sigmask(SIG_SETMASK, &others, NULL); /* what is still pending comes here */
+  if (result == PERI_EDIT_TIMEOUT) result = asked();
   if (result != PERI_EDIT_TIMEOUT || ready <= 0) return result;
   ssize_t n = read(STDIN_FILENO, bytes, most);
   if (n < 0 && (errno == EINTR || errno == EAGAIN)) return asked();

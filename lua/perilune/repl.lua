@@ -6,7 +6,8 @@
 local repl = {}
 
 --- Reads, runs and shows until the end of input.
--- @param options  nil or { color = true, version = "...", input = file, output = file, errors = file }
+-- @param options  nil or { color = true, version = "...", input = file, output = file, errors = file,
+--   plain_start = true }: without colours where color is false, without the start-up file where plain_start is true
 function repl.run(options)
   return require("perilune.repl.terminal").run(options)
 end

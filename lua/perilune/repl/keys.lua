@@ -17,14 +17,17 @@ function keys.new(read)
   return setmetatable({ read = read, pending = "" }, Keys)
 end
 
--- One byte, from what a paste brought along or from the terminal.
+-- One byte, from what a paste brought along or from the terminal; or nil, and what came instead is held.
 function Keys:byte(milliseconds)
   if self.pending ~= "" then
     local byte = self.pending:sub(1, 1)
     self.pending = self.pending:sub(2)
     return byte
   end
-  return self.read(milliseconds, 1)
+  local byte, why = self.read(milliseconds, 1)
+  -- Ctrl-C in the middle of a sequence, or while asking whether more waits, is for the next question.
+  if not byte and why ~= "timeout" then self.held = why end
+  return byte
 end
 
 local finals = {
@@ -84,8 +87,12 @@ end
 -- @return its name: a character, or a word; "" for a sequence that means nothing here
 -- @return or nil, and "interrupt", "redraw" or "eof"
 function Keys:next()
-  local byte, why = self:byte(-1)
-  if not byte then return nil, why end
+  local byte = not self.held and self:byte(-1)
+  if not byte then
+    local why = self.held
+    self.held = nil
+    return nil, why
+  end
   if byte == "\27" then return self:after_escape() end
   if plain[byte] then return plain[byte] end
   if byte:byte() < 32 then return "ctrl-" .. string.char(byte:byte() + 96) end
@@ -94,8 +101,8 @@ end
 
 --- Has more been typed already?
 function Keys:waiting()
-  if self.pending == "" then self.pending = self.read(0, 1) or "" end
-  return self.pending ~= ""
+  if self.pending == "" and not self.held then self.pending = self:byte(0) or "" end
+  return self.pending ~= "" or self.held ~= nil
 end
 
 local function as_text(pasted)

@@ -155,4 +155,33 @@ function look.answer(session, code)
   return inspect.help(session, question.text)
 end
 
+-- One line of help in colours: the name that a list's row begins with, a parameter's, and calls of their own.
+local function painted_line(line, paint, first)
+  if first and line:find("^[%w_.:]+%b()$") then
+    return (line:gsub("^([%w_.:]+)", function(name) return paint(name, "key") end))
+  end
+  local margin, name, rest = line:match("^(  )(%S.-)(%s%s.*)$")
+  if not margin then margin, name, rest = line:match("^(  )([%w_.]+)(:.*)$") end
+  if name then return margin .. paint(name, "key") .. rest end
+  if line:find("^Defined at ") or line:find("^%.%.%. %d+ more") then return paint(line, "dim") end
+  return line
+end
+
+--- Help in colours.
+-- @param text   from help, look.answer or inspect.at
+-- @param paint  a function (text, role)
+function look.painted(text, paint)
+  local lines, source = {}, false
+  for line in (text .. "\n"):gmatch("(.-)\n") do
+    lines[#lines + 1] = source and line or painted_line(line, paint, #lines == 0)
+    source = source or line == "Source:"
+  end
+  local whole = table.concat(lines, "\n")
+  if source and paint("x", "key") ~= "x" then
+    local head, code = whole:match("^(.-\n?Source:\n\n)(.*)$")
+    if head then whole = head .. require("perilune.repl.paint").code(code) end
+  end
+  return whole
+end
+
 return look

@@ -7,6 +7,7 @@ local commands = require "perilune.repl.commands"
 local display = require "perilune.display"
 local input = require "perilune.repl.input"
 local look = require "perilune.repl.look"
+local startup = require "perilune.repl.startup"
 
 local terminal = {}
 
@@ -24,15 +25,12 @@ function Terminal:paint(text, role)
   return self.color and display.paint(text, role) or text
 end
 
-function Terminal:display_options()
-  return { color = self.color, width = host.columns() or 80 }
-end
-
 -- Short values share a line, as print would have them; anything of several lines stands alone.
 function Terminal:print_values(result)
   local texts, separator, width = {}, "\t", 0
+  local options = { color = self.color, width = host.columns() or 80, pipe = not host.isatty(1) }
   for i = 1, result.n do
-    texts[i] = display.text(result[i], self:display_options())
+    texts[i] = display.terminal(result[i], options)
     width = width + #texts[i]
     if texts[i]:find("\n", 1, true) or width > 200 then separator = "\n" end
   end
@@ -41,7 +39,7 @@ end
 
 function Terminal:print_error(description)
   self.output:flush()
-  if description.message:find("interrupted!?$") then description.traceback = {} end -- where it was says enough
+  if description.interrupted then description.traceback = {} end -- where it was says enough
   local text = failure.text(description, function(part, role) return self:paint(part, role) end)
   self.errors:write(text, "\n")
   self.errors:flush()
@@ -53,7 +51,8 @@ function Terminal:print_result(result)
   for _, problem in ipairs(result.problems) do
     self.errors:write(self:paint(problem, "error"), "\n")
   end
-  if result.n > 0 and not result.silent then
+  local shown_already = result.n == 1 and display.is_silent(result[1]) -- the handle that peri.display(x) gives
+  if result.n > 0 and not result.silent and not shown_already then
     local shown = failure.protect(self.print_values, host.xpcall, self, result)
     if not shown[1] then self:print_error(failure.describe(shown[2])) end
   end
@@ -64,7 +63,7 @@ end
 function Terminal:feed(code, at_end)
   local answer = look.answer(self.session, code)
   if answer then
-    self.output:write(answer, "\n")
+    self.output:write(look.painted(answer, function(text, role) return self:paint(text, role) end), "\n")
     self.output:flush()
     return false
   end
@@ -81,6 +80,14 @@ function Terminal:feed(code, at_end)
   end
   self.output:flush()
   return false
+end
+
+-- What a person's start-up file gets wrong is told, and the prompt goes on.
+function Terminal:start_up()
+  local path, asked = startup.path()
+  local failed = path and startup.run(self.session, path, asked)
+  self.output:flush()
+  if failed then self:print_error(failed) end
 end
 
 function Terminal:loop()
@@ -110,12 +117,15 @@ function terminal.run(options)
     output = options.output or io.stdout, errors = options.errors or io.stderr, color = wants_colour(options),
   }, Terminal)
   self.session = evaluate.session { xpcall = host.xpcall, coroutine_traceback = host.coroutine_traceback }
-  commands.install(self.session, { output = self.output, color = self.color })
+  commands.install(self.session, {
+    output = self.output, paint = function(text, role) return self:paint(text, role) end,
+  })
   self.reader = input.open(self, options)
   if host.isatty(0) then
     self.output:write(("Perilune %s, %s. help() tells what there is, Ctrl-D leaves.\n"):format(
       options.version or "", _VERSION))
   end
+  if not options.input and not options.plain_start then self:start_up() end
   local ok, message = pcall(self.loop, self)
   self.reader:close()
   if not ok then error(message, 0) end
