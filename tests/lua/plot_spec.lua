@@ -280,6 +280,16 @@ describe("the best epoch", function()
   end)
 end)
 
+describe("the legend", function()
+  it("keeps every name in narrow panels", function()
+    local svg = plot.history(history(5), { metrics = { "loss", "accuracy" }, width = 560, height = 300 }):svg()
+    for _, name in ipairs { "training", "validation", "best" } do
+      local _, times = svg:gsub("<text>[^\n]*" .. name, "")
+      assert.equal(2, times, name)
+    end
+  end)
+end)
+
 describe("saving", function()
   it("keeps the old file when gnuplot fails", function()
     local path = folder .. "/keep.svg"

@@ -123,15 +123,18 @@ local function listed_ticks(where, ticks)
   return "(" .. table.concat(list, ", ") .. ")"
 end
 
+-- How wide the plot will be: a panel has its share of the page.
+local function width_of(figure, ctx) return ctx.panel_width or figure.options.width end
+
 -- Long names lean.
-local function lean(figure, axis, ticks)
+local function lean(figure, axis, ticks, ctx)
   if axis ~= "x" or type(ticks) ~= "table" then return "" end
   local letters = 0
   for _, tick in ipairs(ticks) do
     local text = type(tick) == "table" and quote.clean(tick[2]) or ""
     letters = letters + (utf8.len(text) or 0) + 2
   end
-  return letters * figure.options.fontsize * 0.62 > figure.options.width * 0.85 and " rotate by 38 right" or ""
+  return letters * figure.options.fontsize * 0.62 > width_of(figure, ctx) * 0.85 and " rotate by 38 right" or ""
 end
 
 -- Ticks of one axis; `ctx.literal` does not hold for them, as powers of ten are written enhanced.
@@ -141,7 +144,7 @@ local function ticks_of(figure, axis, lo, hi, is_log, ctx)
   if ticks == nil and figure:has "bare" then ticks = false end
   local where, set = "fig:" .. axis .. "ticks", "set " .. axis .. "tics "
   if ticks == false then return "unset " .. axis .. "tics" end
-  local plainly = "noenhanced" .. lean(figure, axis, ticks)
+  local plainly = "noenhanced" .. lean(figure, axis, ticks, ctx)
   if type(ticks) == "number" then return set .. number(ticks) .. " " .. plainly end
   if type(ticks) == "table" then return set .. listed_ticks(where, ticks) .. " " .. plainly end
   if ticks == "whole" then
@@ -194,7 +197,7 @@ end
 -- Between the title and the plot, in as many rows as the names need. gnuplot itself would put it over the title.
 local function legend_above(figure, ctx, count, longest)
   if ctx.plain then return "tmargin center horizontal Left reverse" end
-  local columns = figure.options.width * 0.86 // ((longest + 6) * figure.options.fontsize * 0.62)
+  local columns = width_of(figure, ctx) * 0.86 // ((longest + 6) * figure.options.fontsize * 0.62)
   local rows = math.ceil(count / math.max(1, columns))
   figure.title_offset = rows * 1.25
   return ("at graph 0.5, graph 1.015 center bottom horizontal maxrows %d Left reverse"):format(rows)
@@ -207,7 +210,7 @@ local function legend_of(figure, ctx)
   if wanted == false or count == 0 then return "unset key" end
   if wanted == nil or wanted == true then
     local wide = count * (longest + 6) * figure.options.fontsize * 0.62
-    wanted = wide < figure.options.width * 1.7 and "above" or "right"
+    wanted = wide < width_of(figure, ctx) * 1.7 and "above" or "right"
   end
   local place = LEGENDS[wanted] or wanted == "above" and legend_above(figure, ctx, count, longest)
   if not place then

@@ -8,7 +8,7 @@
 --   draw(ctx)      its element of the `plot` command, or nil where there is nothing finite to show
 -- ctx.block(lines) stores data lines in the script and returns their name; ctx.plain tells of a terminal of
 -- characters, ctx.mono of one without colours, ctx.vector of a file of shapes; ctx.literal is the word that keeps
--- text literal (or, on request, does not).
+-- text literal (or, on request, does not); ctx.panel_width is what a figure has of a page, in place of its own width.
 -- @module perilune.plot.charts
 local args = require "perilune.args"
 local color = require "perilune.plot.color"

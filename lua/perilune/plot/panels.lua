@@ -47,6 +47,7 @@ function Panels:compose(ctx)
   ctx.literal = "noenhanced"
   local title = o.title and " title " .. output.title(o.title, o, ctx) or ""
   local parts = { ("set multiplot layout %d,%d%s"):format(o.rows, o.columns, title) }
+  ctx.panel_width = o.width / o.columns
   for _, figure in ipairs(self.figures) do parts[#parts + 1] = figure:compose(ctx) end
   parts[#parts + 1] = "unset multiplot"
   return table.concat(parts, "\n")
