@@ -231,6 +231,12 @@ typedef struct child_stream {
   peri_child *child;
 } child_stream;
 
+/* What os.execute and a popened file's close give; an errno from before is none of it. */
+static int push_ended(lua_State *L, int status) {
+  errno = 0;
+  return luaL_execresult(L, status);
+}
+
 static int l_execute(lua_State *L) {
   const char *command = luaL_optstring(L, 1, NULL);
   peri_child *child;
@@ -241,7 +247,7 @@ static int l_execute(lua_State *L) {
   }
   if (peri_child_start(&child, command, 0, NULL) < 0) return luaL_fileresult(L, 0, command);
   check(L, peri_child_wait(child, &status));
-  return luaL_execresult(L, status);
+  return push_ended(L, status);
 }
 
 static int close_child(lua_State *L) {
@@ -249,7 +255,7 @@ static int close_child(lua_State *L) {
   int status;
   fclose(box->stream.f);
   peri_child_wait(box->child, &status);
-  return luaL_execresult(L, status);
+  return push_ended(L, status);
 }
 
 static int l_popen(lua_State *L) {

@@ -185,6 +185,26 @@ describe("a session", function()
     assert.is_true(session:run("x = 1\nx;").silent)
   end)
 
+  it("keeps the piece's own frame under its last call", function()
+    session:run "function raise() error('away', 2) end"
+    for _, code in ipairs { "\nraise()", "x = 1\nraise() -- said", "x = 1\nraise();", "pcall(print), raise()" } do
+      local description = session:run(code, { name = "In[9]" })
+      assert.is_truthy(description.message:find "^In%[9%]:%d: away", code)
+      assert.is_truthy(description.traceback[#description.traceback]:find "^In%[9%]:%d: in main chunk", code)
+      assert.is_truthy(description.line:find("raise()", 1, true), code)
+    end
+  end)
+
+  it("shows the line of the cell where the library's message has no place", function()
+    session:run "function library() error('no place', 0) end"
+    assert.equal("library()", session:run("x = 1\nlibrary()", { name = "In[9]" }).line:match "library%(%)$")
+  end)
+
+  it("does not show the file that io.write gives back", function()
+    assert.equal(0, session:run("io.write('')").n)
+    assert.equal(2, session:run("io.stdout, 1").n)
+  end)
+
   it("compiles long pieces in few steps", function()
     local steps, lines = 0, {}
     local real = load
@@ -200,8 +220,8 @@ describe("a session", function()
       count("x = a" .. ("\n  and b"):rep(1000)), count("x = {" .. ("\n{ 1 },"):rep(1000)) }
     _G.load = real -- luacheck: ignore 122
     for i, n in ipairs(seen) do assert.is_true(n < 80, ("piece %d: %d steps"):format(i, n)) end
-    assert.is_true(seen[1] <= 5)
-    assert.is_true(seen[5] <= 5)
+    assert.is_true(seen[1] <= 6)
+    assert.is_true(seen[5] <= 6)
   end)
 
   it("forgets on reset", function()

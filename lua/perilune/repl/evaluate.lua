@@ -28,6 +28,7 @@ local MOST_SPLITS = 64   -- places looked at for the beginning of the last expre
 function evaluate.session(options)
   options = options or {}
   local variables = environment.new(options.globals)
+  variables:provide("__results", function(...) return ... end) -- see compile_values
   evaluate.current = setmetatable({
     environment = variables, results = results.new(variables),
     pattern = options.name or "In[%d]", xpcall = options.xpcall or xpcall,
@@ -64,6 +65,17 @@ local function compile_rewritten(self, code, plan, name, split)
   return chunk, message
 end
 
+-- Compiles a piece whose values are asked for from the place `split` on, and which loads with "return " there, so
+-- that the last call is no tail call: that would take the piece's own frame, and with it the line that an error
+-- is looked for in.
+local function compile_values(self, code, tokens, edits, name, split)
+  local last = #tokens
+  while last > 0 and tokens[last].text == ";" do last = last - 1 end
+  if last == 0 then return nil end
+  local text = locals.apply(code:sub(1, tokens[last].to), edits, split, "return __results(")
+  return compile(self, text .. "\n)", name)
+end
+
 -- Words that can end a statement, and tokens that can begin an expression.
 local enders, starters = {}, {}
 for word in ("end nil true false break"):gmatch("%a+") do enders[word] = true end
@@ -96,7 +108,7 @@ local function compile_last_expression(self, code, tokens, plan, name, loads)
         local head = compile(self, locals.apply(code:sub(1, from - 1), plan.edits) .. "\n", name)
         if head and tail then
           local chunk = compile_rewritten(self, code, plan, name, from)
-          if chunk then return chunk end
+          if chunk then return compile_values(self, code, tokens, plan.edits, name, from) or chunk end
         end
         if head and not tail then incomplete = true end
       end
@@ -119,7 +131,10 @@ function Session:compile(code, name)
   local compiled = { declared = {}, constants = {}, silent = last ~= nil and last.text == ";", tokens = tokens }
   local as_expression
   compiled.chunk, as_expression = compile(self, "return " .. code .. "\n", name)
-  if compiled.chunk then return compiled end
+  if compiled.chunk then
+    compiled.chunk = compile_values(self, code, tokens, {}, name, 1) or compiled.chunk
+    return compiled
+  end
   local plan = locals.plan(tokens)
   local message
   compiled.declared, compiled.constants = plan.declared, plan.constants
@@ -152,6 +167,9 @@ local function settings(self, options)
   return name or self.pattern:format(self.count + 1), keep, keep and not name
 end
 
+-- io.write gives back its file, which nobody wants to see below what was written.
+local written_to = { [io.stdout] = true, [io.stderr] = true }
+
 local function failed(self, description)
   return failure.describe(description, self.sources)
 end
@@ -183,6 +201,7 @@ function Session:run(code, options)
     return description
   end
   table.remove(result, 1)
+  if result.n == 2 and written_to[result[1]] then result[1], result.n = nil, 1 end
   result.n, result.status, result.silent, result.problems = result.n - 1, "ok", compiled.silent, problems
   if keep then self.results:add(result[1]) end
   return result

@@ -126,6 +126,18 @@ function failure.protect(f, call, ...)
   end, ...))
 end
 
+-- For a message without a place (error(text, 0), an object): the innermost line that a person wrote, or, where there
+-- is none, of the library.
+local function line_of_frames(frames, sources)
+  local line, number, name
+  for _, frame in ipairs(frames) do
+    local found, at, where = failure.source_line(frame, sources)
+    if found and not line then line, number, name = found, at, where end
+    if found and not where:find("lua[/\\][%d.]*[/\\]?perilune[/\\]") then return found, at, where end
+  end
+  return line, number, name
+end
+
 --- Adds the source line that an error points at (`line`, `line_number`, `line_source`), and whether it is an interrupt.
 -- @param description  what `protect` gave, or the like; or a bare error object (memory or handler trouble)
 -- @param sources      texts by chunk name
@@ -136,11 +148,7 @@ function failure.describe(description, sources)
   description.traceback = description.traceback or {}
   local line, number, name = failure.source_line(description.message, sources)
   if not line and not place_of(description.message) then
-    -- A message without a place (error(text, 0), an object): the innermost frame that has one.
-    for _, frame in ipairs(description.traceback) do
-      line, number, name = failure.source_line(frame, sources)
-      if line then break end
-    end
+    line, number, name = line_of_frames(description.traceback, sources)
   end
   description.line, description.line_number, description.line_source = line, number, name
   description.interrupted = description.message:find("interrupted!?$") ~= nil

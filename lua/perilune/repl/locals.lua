@@ -112,11 +112,12 @@ end
 --- The text to compile.
 -- @param code   Lua source
 -- @param edits  from locals.plan, in order
--- @param split  nil, or the place before which "return " is put
-function locals.apply(code, edits, split)
+-- @param split  nil, or the place before which a word is put
+-- @param word   "return " unless told
+function locals.apply(code, edits, split, word)
   if split then
     edits = table.move(edits, 1, #edits, 1, {})
-    edits[#edits + 1] = { split, split - 1, "return " }
+    edits[#edits + 1] = { split, split - 1, word or "return " }
     table.sort(edits, earlier)
   end
   local parts, at = {}, 1
