@@ -14,6 +14,7 @@ local data = require "perilune.plot.data"
 local Figure = require "perilune.plot.figure"
 local grids = require "perilune.plot.grids"
 local history = require "perilune.plot.history"
+local output = require "perilune.plot.output"
 local Panels = require "perilune.plot.panels"
 
 local plot = {}
@@ -55,6 +56,13 @@ plot.images = positioned(grids.images)
 -- @param kernel  a Conv2D that is built, its kernel [H][W][in][out], or [N][H][W]
 -- @param options channel (which input: 1), columns, title
 plot.filters = positioned(grids.filters)
+
+--- What a notebook gets of figures: "both" (SVG, which is sharp at any size, and a PNG for pages that show no SVG, as
+-- those of a notebook that is not trusted), "svg" or "png" alone. The environment variable PERILUNE_FIGURES says it,
+-- too. An SVG of more than 500 KB is left out in any case.
+-- @param kind "both", "svg" or "png"; nil only asks
+-- @return what it was
+function plot.pages(kind) return output.pages(kind) end
 
 --- The colours of the 1st, 2nd, ... series.
 plot.colors = color.series

@@ -159,6 +159,23 @@ describe("figures on a page", function()
     assert.is_truthy(vector.tidy(strange):find("<use href='#p%x+_gpPt7'/>"))
   end)
 
+  it("come with a PNG for pages that show no SVG, or as one of the two alone", function()
+    local figure = peri.plot.figure { width = 300, height = 200 }:lines { 1, 2 }
+    local before = peri.plot.pages()
+    local function kinds(kind)
+      peri.plot.pages(kind)
+      local forms, metadata = display.forms(figure)
+      return forms["image/svg+xml"] ~= nil, forms["image/png"] and forms["image/png"]:byte(20), metadata["image/png"]
+    end
+    local size = { width = 300, height = 200 }
+    assert.same({ true, 44, size }, { kinds "both" }) -- the PNG is 300 pixels wide: 256 + 44
+    assert.same({ false, 88, size }, { kinds "png" })
+    assert.same({ true }, { kinds "svg" })
+    assert.equal("svg", peri.plot.pages(before))
+    assert.equal(before, peri.plot.pages())
+    assert.is_false((pcall(peri.plot.pages, "gif")))
+  end)
+
   it("are PNG when the SVG is large", function()
     local x = {}
     for i = 1, 6000 do x[i] = math.sin(i) end

@@ -199,15 +199,30 @@ end
 
 local LARGE = 500000 -- bytes of an SVG from which on a PNG weighs less
 
--- What a notebook shows of a figure.
-local function mime(self)
-  local forms, svg = { ["text/plain"] = tostring(self) }, self:svg()
-  if #svg <= LARGE then
-    forms["image/svg+xml"] = vector.sized(svg, self.options.width, self.options.height)
-    return forms
+local KINDS = { svg = true, png = true, both = true }
+local kind_of_pages -- what output.pages was told
+
+--- What pages get of figures: see plot.pages.
+function output.pages(kind)
+  if kind ~= nil and not KINDS[kind] then
+    error(('plot.pages: wants "both", "svg" or "png", got %s'):format(tostring(kind)), 2)
   end
-  forms["image/png"] = self:png()
-  return forms, { ["image/png"] = { width = self.options.width, height = self.options.height } }
+  local told = os.getenv "PERILUNE_FIGURES"
+  local before = kind_of_pages or KINDS[told] and told or "both"
+  kind_of_pages = kind or kind_of_pages
+  return before
+end
+
+-- What a notebook shows of a figure. The PNG beside an SVG is for those who show none, and has a pixel a pixel.
+local function mime(self)
+  local kind, forms, size = output.pages(), { ["text/plain"] = tostring(self) }, nil
+  local svg = kind ~= "png" and self:svg()
+  if svg and #svg <= LARGE then forms["image/svg+xml"] = vector.sized(svg, self.options.width, self.options.height) end
+  if kind ~= "svg" or not forms["image/svg+xml"] then
+    forms["image/png"] = self:png { scale = forms["image/svg+xml"] and 1 or 2 }
+    size = { ["image/png"] = { width = math.floor(self.options.width), height = math.floor(self.options.height) } }
+  end
+  return forms, size
 end
 
 --- Makes a class drawable.
