@@ -196,8 +196,9 @@ describe("a session", function()
   end)
 
   it("shows the line of the cell where the library's message has no place", function()
-    session:run "function library() error('no place', 0) end"
-    assert.equal("library()", session:run("x = 1\nlibrary()", { name = "In[9]" }).line:match "library%(%)$")
+    local frames = { "lua/perilune/args.lua:94: in field 'named'", "In[9]:2: in main chunk" }
+    local description = { status = "error", message = "no place", traceback = frames }
+    assert.equal("library()", failure.describe(description, { ["In[9]"] = "x = 1\nlibrary()" }).line)
   end)
 
   it("does not show the file that io.write gives back", function()
