@@ -27,13 +27,11 @@ local walk = require "perilune.explain.walk"
 
 local explain = {}
 
--- Errors from below carry no position; they get the caller's.
-local function positioned(f)
-  return function(...)
-    local results = table.pack(pcall(f, ...))
-    if not results[1] then args.raise(results[2], 2) end
-    return table.unpack(results, 2, results.n)
-  end
+-- Calls f; errors from below carry no position, and get the line that called the function which called this.
+local function call(f, ...)
+  local results = table.pack(pcall(f, ...))
+  if not results[1] then args.raise(results[2], 3) end
+  return table.unpack(results, 2, results.n)
 end
 
 --- Grad-CAM: where in the picture the last feature maps speak for a class. Each map is weighted by the mean of the
@@ -41,13 +39,17 @@ end
 -- Batra 2017).
 -- @param net     a built net
 -- @param x       pictures (n, height, width, channels)
--- @param options class, score, batch as above; layer = a layer whose output is maps: its name ("conv2d_1"), path
---   ("4.1"), position or itself (default: the last convolution with what follows it at the same height and width);
+-- @param options class = a label, a name, or one a sample (default: what the net says); score = "logit" or "probability";
+--   batch = 128; layer = a layer whose output is maps: its name ("conv2d_1"), path ("4.1"), position or itself (default:
+--   the last convolution with what follows it at the same height and width);
 --   resize = true: stretched to the pictures' size, as the paper does, false: the layer's; relu = true: false also
 --   keeps what speaks against the class
 -- @return maps (n, height, width), or the layer's height and width
 -- @return { classes, scores, layer = its name }
-explain.grad_cam = positioned(attribution.grad_cam)
+function explain.grad_cam(net, x, options)
+  local map, about = call(attribution.grad_cam, net, x, options)
+  return map, about
+end
 
 --- Saliency: the gradient of the score by the input, which says what a small change of each pixel would do (Simonyan,
 -- Vedaldi and Zisserman 2014; they draw its size: explain.magnitude). With times_input what each pixel did, in first
@@ -55,32 +57,44 @@ explain.grad_cam = positioned(attribution.grad_cam)
 -- Viegas and Wattenberg 2017).
 -- @param net     a built net
 -- @param x       samples (n, ...)
--- @param options class, score, batch as above; times_input = false; samples = 0; noise = 0.15 (its deviation, as a part
+-- @param options class = a label, a name, or one a sample (default: what the net says); score = "logit" or "probability";
+--   batch = 128; times_input = false; samples = 0; noise = 0.15 (its deviation, as a part
 --   of each sample's range); seed = 0 (of the noise)
 -- @return an attribution of x's shape, with signs
 -- @return { classes, scores }
-explain.saliency = positioned(attribution.saliency)
+function explain.saliency(net, x, options)
+  local map, about = call(attribution.saliency, net, x, options)
+  return map, about
+end
 
 --- Integrated gradients: the way from a baseline to the sample, times the mean gradient along it (Sundararajan, Taly
 -- and Yan 2017). Attributions add up to the difference between the scores of sample and baseline.
 -- @param net     a built net
 -- @param x       samples (n, ...)
--- @param options class, score, batch as above; baseline = 0 (a number, or a tensor like one sample or all); steps = 50
+-- @param options class = a label, a name, or one a sample (default: what the net says); score = "logit" or "probability";
+--   batch = 128; baseline = 0 (a number, or a tensor like one sample or all); steps = 50
 --   (gradients are taken at the middles of so many parts)
 -- @return an attribution of x's shape, with signs
 -- @return { classes, scores, baseline_scores, delta = what the sum misses of scores - baseline_scores (n); more steps
 --   make it smaller }
-explain.integrated_gradients = positioned(attribution.integrated_gradients)
+function explain.integrated_gradients(net, x, options)
+  local map, about = call(attribution.integrated_gradients, net, x, options)
+  return map, about
+end
 
 --- Occlusion: how much the score falls when a window of the picture is covered (Zeiler and Fergus 2014). Windows begin
 -- at the top left and go by the stride until they have covered everything; the last may reach over the edge.
 -- @param net     a built net
 -- @param x       pictures (n, height, width, channels)
--- @param options class, score, batch as above; size = 5 (pixels, or { height, width }), stride = 1 (the same), fill = 0
+-- @param options class = a label, a name, or one a sample (default: what the net says); score = "logit" or "probability";
+--   batch = 128; size = 5 (pixels, or { height, width }), stride = 1 (the same), fill = 0
 --   (what covers: a number, or a tensor that fits x)
 -- @return maps (n, height, width): the mean fall over the windows that cover a pixel; above zero it spoke for the class
 -- @return { classes, scores, drops = the fall for each window (n, rows, columns) }
-explain.occlusion = positioned(attribution.occlusion)
+function explain.occlusion(net, x, options)
+  local map, about = call(attribution.occlusion, net, x, options)
+  return map, about
+end
 
 local function all_activations(net, x)
   local list = {}
@@ -114,7 +128,10 @@ end
 --   for every layer
 -- @return a tensor (n, ...) of the layer's output shape; for all, a list of { name, type, path, output } in the order
 --   the net runs, whose outputs are also there by name: all.conv2d
-explain.activations = positioned(activations)
+function explain.activations(net, x, layer)
+  local output = call(activations, net, x, layer)
+  return output
+end
 
 local function magnitude(map)
   local where = "explain.magnitude"
@@ -129,7 +146,10 @@ end
 --- The size of an attribution: the largest absolute value over the channels, as Simonyan et al. draw saliency.
 -- @param map (n, height, width, channels)
 -- @return (n, height, width)
-explain.magnitude = positioned(magnitude)
+function explain.magnitude(map)
+  local size = call(magnitude, map)
+  return size
+end
 
 --- A heat map in colours. One without negative values goes from night blue to light; one with them from blue by white
 -- at zero to red. Each map has a scale of its own unless a range is given.
@@ -137,7 +157,10 @@ explain.magnitude = positioned(magnitude)
 --   are added up
 -- @param options range = { lowest, highest }, signed (found out), palette = "perilune", "diverging", "blues", "grey"
 -- @return float32 (n, height, width, 3) or (height, width, 3), in [0, 1]
-explain.heat = positioned(picture.heat)
+function explain.heat(map, options)
+  local colours = call(picture.heat, map, options)
+  return colours
+end
 
 --- A heat map over the picture that it explains: red where it speaks for the class, blue where against it, and where it
 -- says nothing the picture as it is. White on black is hard to draw on: 1 - x is ink on paper. A map of another size is
@@ -147,7 +170,10 @@ explain.heat = positioned(picture.heat)
 -- @param options range as for explain.heat; palette = a scale in place of red and blue, signed = false: its colours go
 --   from 0 up; opacity = 0.85 where the map is strongest
 -- @return float32 (n, height, width, 3) or (height, width, 3), in [0, 1]
-explain.overlay = positioned(picture.overlay)
+function explain.overlay(x, map, options)
+  local pictures = call(picture.overlay, x, map, options)
+  return pictures
+end
 
 --- t-SNE: points of many dimensions laid out in two, neighbours beside each other (van der Maaten and Hinton 2008). It
 -- is the exact method: time and memory go with n squared, 2,000 points take some 10 s. Distances between far groups,
@@ -158,6 +184,9 @@ explain.overlay = positioned(picture.overlay)
 --   (by the seed) or a tensor, seed = 0, watch = function(step, layout) called after each step
 -- @return float32 (n, dimensions): the same for the same arguments
 -- @return { kl = the Kullback-Leibler divergence that was reached, perplexity, iterations }
-explain.tsne = positioned(tsne.layout)
+function explain.tsne(x, options)
+  local layout, about = call(tsne.layout, x, options)
+  return layout, about
+end
 
 return explain

@@ -4,7 +4,7 @@ local core = require "perilune.core"
 local inspect = require "perilune.repl.inspect"
 
 local topics = { "nn", "nn.losses", "optim", "optim.schedules", "data", "plot", "train", "train.callbacks",
-  "train.metrics", "train.history", "train.checkpoint", "image", "linalg", "display", "draw" }
+  "train.metrics", "train.history", "train.checkpoint", "image", "linalg", "display", "draw", "explain" }
 
 local function told(f)
   local text = inspect.help(nil, f)

@@ -221,7 +221,7 @@ function inspect.find(session, path)
   if value ~= nil then return value end
   local library = package.loaded["perilune"]
   if not library then return nil end
-  for _, prefix in ipairs { "", "nn.", "nn.losses.", "optim.", "data.", "plot.", "linalg.", "image." } do
+  for _, prefix in ipairs { "", "nn.", "nn.losses.", "optim.", "data.", "plot.", "linalg.", "image.", "explain." } do
     value = resolve(prefix .. path, library)
     if value ~= nil then return value end
   end
