@@ -57,10 +57,10 @@ plot.images = positioned(grids.images)
 -- @param options channel (which input: 1), columns, title
 plot.filters = positioned(grids.filters)
 
---- What a notebook gets of figures: "both" (SVG, which is sharp at any size, and a PNG for pages that show no SVG, as
--- those of a notebook that is not trusted), "svg" or "png" alone. The environment variable PERILUNE_FIGURES says it,
--- too. An SVG of more than 500 KB is left out in any case.
--- @param kind "both", "svg" or "png"; nil only asks
+--- What a notebook gets of figures: "svg" (the default: small, and sharp at any size), "png", or "both", for pages that
+-- show no SVG, such as JupyterLab's of a notebook that is not trusted yet. The environment variable PERILUNE_FIGURES
+-- says it, too. An SVG of more than 500 KB becomes a PNG in any case.
+-- @param kind "svg", "png" or "both"; nil only asks
 -- @return what it was
 function plot.pages(kind) return output.pages(kind) end
 

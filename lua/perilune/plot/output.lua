@@ -208,12 +208,12 @@ function output.pages(kind)
     error(('plot.pages: wants "both", "svg" or "png", got %s'):format(tostring(kind)), 2)
   end
   local told = os.getenv "PERILUNE_FIGURES"
-  local before = kind_of_pages or KINDS[told] and told or "both"
+  local before = kind_of_pages or KINDS[told] and told or "svg"
   kind_of_pages = kind or kind_of_pages
   return before
 end
 
--- What a notebook shows of a figure. The PNG beside an SVG is for those who show none, and has a pixel a pixel.
+-- What a notebook shows of a figure. A PNG beside an SVG is for pages that show none, and has a pixel a pixel.
 local function mime(self)
   local kind, forms, size = output.pages(), { ["text/plain"] = tostring(self) }, nil
   local svg = kind ~= "png" and self:svg()
