@@ -139,7 +139,7 @@ local function options_of(arguments)
   add_place(parser:command("uninstall", "Undoes it."))
   parser:command("list", "The kernels of Perilune's that Jupyter finds.")
   local run = parser:command("run", "What Jupyter does: serves the front end that wrote the connection file.")
-  run:option("-f --connection-file", "Written by the front end."):count(1):argname "FILE":target "connection_file"
+  run:option("--connection-file -f", "Written by the front end."):count(1):argname "FILE":target "connection_file"
   return script.parse(parser, arguments)
 end
 
