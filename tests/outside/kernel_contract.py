@@ -236,7 +236,7 @@ class Comms(Case):
                            "line.on_message = function(_, data, message) got = { data.v, #message.buffers } end")
         opened = front.of_type(messages, "comm_open")[0]
         self.assertEqual((opened["target_name"], opened["data"]), ("plot", {"title": "t"}))
-        message = self.book.client.session.msg("comm_msg", {"comm_id": opened["comm_id"], "data": {"v": 3}})
+        message = self.book.message("comm_msg", {"comm_id": opened["comm_id"], "data": {"v": 3}})
         self.book.client.session.send(self.book.client.shell_channel.socket, message, buffers=[b"a", b"bb"])
         self.book.until_idle(message["header"]["msg_id"])
         self.assertEqual(self.book.value("got"), "{ 3, 2 }")

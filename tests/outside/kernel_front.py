@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 
 SKIP = 77
 
@@ -126,9 +127,15 @@ class Notebook:
     def stdin(self, timeout=10):
         return self._get(self.client.stdin_channel, timeout)
 
+    def message(self, kind, content):
+        """A request with an id of its own: the manager's session and the client's count from the same number."""
+        message = self.client.session.msg(kind, content)
+        message["msg_id"] = message["header"]["msg_id"] = uuid.uuid4().hex
+        return message
+
     def send(self, kind, content, channel="shell"):
         """Sends a request; gives its id."""
-        message = self.client.session.msg(kind, content)
+        message = self.message(kind, content)
         getattr(self.client, channel + "_channel").send(message)
         return message["header"]["msg_id"]
 

@@ -42,6 +42,8 @@ end
 
 local function show_values(kernel, values, count)
   local list = forms_of(values)
+  -- A value's own code may have swallowed it, as tostring's failures are shown and not raised.
+  if host.interrupted() then error("interrupted!", 0) end
   for i, one in ipairs(list) do
     local data, metadata = show.data(one[1]), one[2] or {}
     if i < #list then
@@ -117,7 +119,7 @@ local function answer(kernel, content, request)
   if failed then
     if content.stop_on_error ~= false then kernel:abort_waiting() end
     local fields = failing.fields(failed)
-    if not kernel.quiet then kernel:publish("error", fields) end
+    kernel:tell(fields)
     fields.status, fields.execution_count, fields.user_expressions = "error", request.count, {}
     fields.payload = json.array {}
     return fields

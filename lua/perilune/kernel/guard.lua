@@ -4,6 +4,9 @@
 -- @module perilune.kernel.guard
 local guard = {}
 
+local package, loadfile, error, searchpath, find, format = package, loadfile, error, package.searchpath, string.find,
+  string.format
+
 local function copy(table_)
   local copied = {}
   for key, value in next, table_ do copied[key] = value end
@@ -22,11 +25,11 @@ end
 function guard.install()
   local own = own_globals()
   table.insert(package.searchers, 2, function(name)
-    if not name:find "^perilune%f[.%z]" then return nil end
-    local path, message = package.searchpath(name, package.path)
+    if not find(name, "^perilune%f[.%z]") then return nil end
+    local path, message = searchpath(name, package.path)
     if not path then return message end
     local chunk, problem = loadfile(path, "bt", own)
-    if not chunk then error(("error loading module '%s' from file '%s':\n\t%s"):format(name, path, problem), 0) end
+    if not chunk then error(format("error loading module '%s' from file '%s':\n\t%s", name, path, problem), 0) end
     return chunk, path
   end)
 end

@@ -53,6 +53,13 @@ function Kernel:reply(message, content)
   self.transport:reply(message, message.type:gsub("_request$", "_reply"), json.message(content))
 end
 
+--- Publishes the one error of the cell that runs.
+function Kernel:tell(fields)
+  if self.quiet or self.told then return end
+  self.told = true
+  self:publish("error", fields)
+end
+
 --- Publishes all that has been printed until now.
 function Kernel:flush()
   self.transport:flush()
@@ -171,16 +178,41 @@ local function decoded(text)
   return ok and value or nil
 end
 
--- A fault of the request's or of ours: said where output goes, and to who asked.
+-- Memory kept for the answer when all else is taken. It is taken again when there is room for four times as much:
+-- until then it is what the next cells live on.
+local RESERVE = 4 << 20
+
+local function reserve(self)
+  if self.reserved then return end
+  local room = pcall(string.rep, "x", 4 * RESERVE)
+  collectgarbage()
+  local ok, bytes = pcall(string.rep, "x", RESERVE)
+  self.reserved = room and ok and bytes or nil
+end
+
+local function release(self)
+  self.reserved = nil
+  collectgarbage()
+end
+
+-- A fault of the request's or of ours: said where output goes, and to who asked. Where memory is short, what the
+-- request held is gone by now.
 local function report_fault(self, message, fault)
-  self:set_quiet(false)
+  release(self)
+  local executing = self.executing
   self.executing = nil
   local text = tostring(fault)
   io.stderr:write("perilune kernel: ", text:match "^[^\n]*", "\n")
-  if message.type:find "_request$" then
-    self:reply(message, { status = "error", ename = "KernelError", evalue = text, traceback = json.array { text } })
-  end
+  local fields = { ename = "KernelError", evalue = text, traceback = json.array { text } }
+  if executing then self:tell(fields) end
+  self:set_quiet(false)
+  if not message.type:find "_request$" then return end
+  fields.status = "error"
+  if executing then fields.execution_count, fields.user_expressions, fields.payload = self.count, {}, json.array {} end
+  self:reply(message, fields)
 end
+
+local BUSY, IDLE, STARTING = '{"execution_state":"busy"}', '{"execution_state":"idle"}', '{"execution_state":"starting"}'
 
 --- Serves one message.
 function Kernel:serve(message)
@@ -189,14 +221,15 @@ function Kernel:serve(message)
   local asks = message.type == "execute_request" and type(content) == "table" and content.allow_stdin == true
   self.message = message
   self.transport:parent(message.header, message.identities, asks)
-  self:publish("status", { execution_state = "busy" })
+  self.transport:publish("status", BUSY)
+  self.told = false
   local fine, fault = xpcall(handle, debug.traceback, self, message, content)
   if not fine then
     fine, fault = pcall(report_fault, self, message, fault)
     if not fine then io.stderr:write("perilune kernel: ", tostring(fault), "\n") end
   end
   self:flush()
-  self:publish("status", { execution_state = "idle" })
+  self.transport:publish("status", IDLE)
   self.message = nil
 end
 
@@ -223,11 +256,21 @@ end
 
 --- Serves until it is told to end.
 function Kernel:run()
-  self:publish("status", { execution_state = "starting" })
+  self.transport:publish("status", STARTING)
+  reserve(self)
   while not self.ending do
     local message, what = table.remove(self.waiting, 1)
     if not message then message, what = self.transport:receive(-1) end
-    if message then self:serve(message) else note(self, what) end
+    if message then
+      local ok = pcall(self.serve, self, message)
+      if not ok then -- no memory for as much as a status
+        release(self)
+        pcall(self.transport.publish, self.transport, "status", IDLE)
+      end
+      if not self.reserved then reserve(self) end
+    else
+      note(self, what)
+    end
   end
 end
 
@@ -239,7 +282,7 @@ function Kernel:exit(leave, code, close)
     self:set_quiet(false)
     self:reply(self.executing, execute.farewell(self.count))
   end
-  self:publish("status", { execution_state = "idle" })
+  self.transport:publish("status", IDLE)
   self.transport:close()
   leave(code, close)
 end

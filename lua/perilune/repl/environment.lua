@@ -37,6 +37,10 @@ end
 function environment:watch()
   local declared, open, globals, constants, behind = self.declared, self.open, self.globals, self.constants, self.behind
   local assigned = {}
+  local function has_global(name)
+    local ok, value = pcall(function() return globals[name] end) -- a strict table of globals raises
+    return ok and value ~= nil
+  end
   local function index_hiding(_, name)
     if not assigned[name] then return globals[name] end
   end
@@ -53,7 +57,7 @@ function environment:watch()
     assigned[name] = true
     -- From now on a declared local that is nil must not show the global of its name. Only then, because
     -- a function is slower than a table here.
-    if globals[name] ~= nil then behind.__index = index_hiding end
+    if has_global(name) then behind.__index = index_hiding end
     open[name] = nil
     rawset(kind == "const" and constants or values, name, value)
   end
