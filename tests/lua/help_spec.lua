@@ -61,4 +61,8 @@ describe("help", function()
     assert.matches("squared differences", inspect.help(nil, peri.nn.losses.mse), 1, true)
     assert.matches("both ends included", inspect.help(nil, peri.arange), 1, true)
   end)
+
+  it("fits a terminal", function()
+    for line in inspect.help(nil):gmatch "[^\n]+" do assert.is_true(#line <= 79, line) end
+  end)
 end)

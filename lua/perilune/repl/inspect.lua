@@ -14,19 +14,24 @@ local inspect = {}
 local OVERVIEW = [[
 Perilune: deep learning at the Lua prompt.
 
-  peri                the library: peri.tensor, peri.zeros, peri.nn, peri.optim, peri.data, peri.plot ...
-  help(x)             what x is; also by name: help "conv2d", help "string.format", help(peri.nn)
-  x?  x??             the same without typing help(), and with its source; also net:fit?, peri.*pool*?
-  who()               your variables, with types and shapes
-  reset()             forgets them
-  time(f, ...)        runs f and says how long it took
-  timing(true)        says so after every input
-  _, _1, ... _9       the last result, and the last nine: the newest is kept as it is; of older ones what is
-                      large (past a megabyte, or a net) only for as long as something else holds it
+  peri             the library: peri.tensor, peri.nn, peri.optim, peri.data ...
+  help(x)          what x is; also by name: help "conv2d", help "string.format"
+  x?  x??          the same, and with its source; also net:fit?, peri.*pool*?
+  who()            your variables, with types and shapes
+  reset()          forgets them
+  time(f, ...)     runs f and says how long it took
+  timing(true)     says so after every input
+  _, _1, ... _9    the last result, and the last nine. The newest stays; an
+                   older one that is large (a tensor past a megabyte, a net) is
+                   there only for as long as something else holds it
 
-An expression is printed; a `;` at its end keeps it quiet. A `local` at the top lives on in later input, a
-<const> one too; one with <close> ends with its input. Tab completes names, methods after `:`, the arguments
-inside f { ... }, keys and files inside quotes. Ctrl-C stops what runs.]]
+An expression is printed; a `;` at its end keeps it quiet. A top-level `local`
+lives on in later input, a <const> one too; a <close> ends with its input.
+
+Enter runs what is complete, else it begins a new line (Alt-Enter always does).
+Tab completes names, methods, the arguments inside f { ... }, keys and files in
+quotes; Shift-Tab tells what is at the cursor. Up and Down move in the text and
+through what was typed before, Ctrl-R searches it. Ctrl-C stops what runs.]]
 
 local descriptor, names_of = signature.descriptor, signature.names_of
 
