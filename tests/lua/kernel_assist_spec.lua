@@ -78,7 +78,7 @@ describe("is_complete", function()
     end
     for _, code in ipairs { "x = = 1", "end", "f(]", "'open" } do assert.equal("invalid", ask(code).status, code) end
     for code, indent in pairs {
-      ["for i = 1, 2 do"] = "  ", ["for i = 1, 2 do\n  if x then"] = "    ", ["f {"] = "  ", ["x = 1 +"] = "",
+      ["for i = 1, 2 do"] = "  ", ["for i = 1, 2 do\n  if x then"] = "    ", ["f {"] = "  ", ["x = 1 +"] = "  ",
       ["s = [["] = "", ["if x then\n  y()\nelse"] = "  ", ["--[["] = "",
     } do
       local reply = ask(code)

@@ -4,12 +4,11 @@
 -- @module perilune.kernel.assist
 local json = require "perilune.json"
 local complete = require "perilune.repl.complete"
+local indent = require "perilune.repl.indent"
 local inspect = require "perilune.repl.inspect"
-local lexer = require "perilune.repl.lexer"
+local look = require "perilune.repl.look"
 
 local assist = {}
-
-local INDENT = "  "
 
 -- How many bytes the first `place` characters have; all of them without a place.
 local function bytes_before(code, place)
@@ -59,39 +58,22 @@ function assist.inspect(session, content)
   return { status = "ok", found = text ~= nil, data = data, metadata = {} }
 end
 
--- The name in ?name, name?, ??name, name??, and how much is asked for.
-local function question(code)
-  local text = code:match "^%s*(.-)%s*;?%s*$"
-  local before, name, after = text:match "^(%?*)%s*(.-)%s*(%?*)$"
-  local marks = math.max(#before, #after)
-  if marks == 0 or marks > 2 or (before ~= "" and after ~= "") then return nil end
-  if not name:find "^[%a_][%w_.:%[%]\"']*$" and name ~= "" then return nil end
-  return name, marks - 1
-end
-
 --- The page that a cell such as `print?` asks for, as a payload; nil for any other cell.
 function assist.page(session, code)
-  local name, detail = question(code)
-  if not name then return nil end
-  local text = name == "" and inspect.help(session) or inspect.at(session, name, #name, detail)
-  text = text or ("Nothing is known as '%s'. help() tells what there is."):format(name)
-  return { source = "page", start = 0, data = { ["text/plain"] = text } }
+  local text = look.answer(session, code)
+  return text and { source = "page", start = 0, data = { ["text/plain"] = text } }
 end
 
 -- The white space with which the line after incomplete code begins.
 local function indent_of(code)
-  local _, open = lexer.tokens(code)
-  if open then return "" end
-  local tokens = lexer.depths(lexer.tokens(code .. "\nx"))
-  local depth = tokens[#tokens].block + tokens[#tokens].bracket
-  return INDENT:rep(math.max(depth, 0))
+  return (" "):rep(indent.of((code:gsub("%s+$", ""))) or 0)
 end
 
 local STATUS = { complete = "complete", incomplete = "incomplete", wrong = "invalid" }
 
 --- The content of an is_complete_reply.
 function assist.is_complete(session, content)
-  local status = question(content.code) and "complete" or STATUS[session:is_complete(content.code)]
+  local status = look.question(content.code) and "complete" or STATUS[session:is_complete(content.code)]
   return { status = status, indent = status == "incomplete" and indent_of(content.code) or nil }
 end
 

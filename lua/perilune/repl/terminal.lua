@@ -40,8 +40,9 @@ end
 function Terminal:print_error(description)
   self.output:flush()
   if description.interrupted then description.traceback = {} end -- where it was says enough
-  local text = failure.text(description, function(part, role) return self:paint(part, role) end)
-  self.errors:write(text, "\n")
+  local paint = function(part, role) return self:paint(part, role) end
+  local ok, text = host.xpcall(failure.text, tostring, description, paint) -- shows an error object, which has code of its own
+  self.errors:write(ok and text or paint(description.message, "error"), "\n")
   self.errors:flush()
 end
 
@@ -58,13 +59,22 @@ function Terminal:print_result(result)
   end
 end
 
+-- Looking at values runs their code, so it is guarded too.
+function Terminal:answer(code)
+  local answer = failure.protect(look.answer, host.xpcall, self.session, code)
+  if answer[1] then
+    self.output:write(look.painted(answer[2], function(text, role) return self:paint(text, role) end), "\n")
+    self.output:flush()
+  else
+    self:print_error(failure.describe(answer[2], self.session.sources))
+  end
+end
+
 --- Runs one piece and prints what comes of it.
 -- @return true when the piece is incomplete and more input is wanted
 function Terminal:feed(code, at_end)
-  local answer = look.answer(self.session, code)
-  if answer then
-    self.output:write(look.painted(answer, function(text, role) return self:paint(text, role) end), "\n")
-    self.output:flush()
+  if look.question(code) then
+    self:answer(code)
     return false
   end
   local start = host.clock()
