@@ -131,7 +131,7 @@ describe("figures on a page", function()
     local forms = display.forms(make())
     local svg = forms["image/svg+xml"]
     assert.equal(svg, display.forms(make())["image/svg+xml"])
-    assert.is_truthy(svg:find('<svg width="300" height="200"', 1, true))
+    assert.equal('<svg width="300" height="200"', svg:sub(1, 29)) -- no XML declaration: nbconvert refuses one
     assert.is_nil(svg:find(" id=", 1, true))
     assert.is_nil(svg:find("<use", 1, true))
     assert.is_nil(svg:find("<defs", 1, true))

@@ -101,8 +101,9 @@ function vector.tidy(svg)
 end
 
 --- The picture at its own size, or as wide as the page where that is less: a viewer that only knows its proportions
--- would always make it as wide as the page.
+-- would always make it as wide as the page. A part of a page has no XML declaration: nbconvert refuses one.
 function vector.sized(svg, width, height)
+  svg = svg:gsub("^%s*<%?xml.-%?>%s*", "")
   return (svg:gsub("<svg ", ('<svg width="%g" height="%g" style="max-width:100%%%%;height:auto" '):format(width, height), 1))
 end
 
