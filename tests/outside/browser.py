@@ -29,13 +29,14 @@ local net = nn.Sequential {
   nn.Dense { 10, activation = "softmax" },
 }
 net:build { 28, 28, 1 }
-local learning = { batch = 50, loss = "sparse_categorical_crossentropy", metrics = { "accuracy" },
-  optimizer = peri.optim.Adam { lr = 2e-3 } }""",
-    """learning.epochs = 1000000
-net:fit(digits, learning)""",
-    """print("the net still knows", net:evaluate(digits, learning).accuracy > 0.5)""",
-    """learning.epochs = 8
-net:fit(digits, learning);""",
+local function learn(epochs)
+  return net:fit(digits, { epochs = epochs, batch = 50, loss = "sparse_categorical_crossentropy",
+    metrics = { "accuracy" }, optimizer = peri.optim.Adam { lr = 2e-3 } })
+end""",
+    "learn(1000000)",
+    """local told = net:evaluate(digits, { loss = "sparse_categorical_crossentropy", metrics = { "accuracy" } })
+print("the net still knows", told.accuracy > 0.5)""",
+    "learn(8)",
     """drawing = peri.draw()""",
     """print(drawing)""",
     """while not io.open "go" do end

@@ -54,6 +54,7 @@ class Server:
         self.kind, self.folder, self.token = kind, Path(folder), secrets.token_hex(12)
         self.environment = environment(self.folder)
         self.settings("apputils-extension/notification", {"fetchNews": "false", "checkForUpdates": False})
+        self.settings("notebook-extension/tracker", {"windowingMode": "none"})  # all cells are in the page, in order
         if theme:
             self.settings("apputils-extension/themes", {"theme": theme})
         python, module = (DEBIAN, "notebook") if kind == "classic" else \
@@ -119,15 +120,25 @@ class Notebook:
     def __init__(self, page, server, name):
         self.page, self.server, self.name = page, server, name
         self.css = self.CLASSIC if server.kind == "classic" else self.LAB
-        self.errors = []
+        self.errors, self.connected = [], False
         page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("websocket", self.watch)
         page.set_default_timeout(PATIENCE * 1000)
         view = "lab/tree" if server.kind == "lab" else "notebooks"
         page.goto(f"{server.url()}{view}/{name}?token={server.token}")
         self.wait_ready()
 
+    def watch(self, socket):
+        """A kernel is there for the page when it has told the page about itself."""
+        def look(frame):
+            if b"kernel_info_reply" in (frame if isinstance(frame, bytes) else frame.encode()):
+                self.connected = True
+        if "/channels" in socket.url:
+            socket.on("framereceived", look)
+
     def wait_ready(self):
         self.page.locator(self.css["cell"]).first.wait_for()
+        self.wait(lambda: self.connected, "a kernel")
         self.page.locator(self.css["idle"]).first.wait_for(state="attached")
 
     def cell(self, index):
@@ -171,6 +182,7 @@ class Notebook:
         self.page.locator(self.css["stop"]).first.click()
 
     def restart(self):
+        self.connected = False
         self.page.locator(self.css["restart"]).first.click()
         self.page.locator(self.css["sure"]).click()
 
