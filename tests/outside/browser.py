@@ -141,7 +141,7 @@ def check_curve(notebook, shot):
 def check_drawing(notebook, shot, measure=False):
     """Digits drawn with the mouse are recognised while they are drawn, by the net that the session has trained."""
     notebook.run(FIT)
-    expect(notebook.output(FIT).locator("svg").count() > 0, "the training left no curve")
+    notebook.output(FIT).locator("svg").first.wait_for()
     notebook.run(DRAW)
     canvas = canvas_of(notebook, DRAW)
     canvas.wait(state="ready")

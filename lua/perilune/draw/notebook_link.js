@@ -131,6 +131,8 @@ class Wire {
       const comm = this.comms.get(content.comm_id);
       if (comm && type === "comm_msg") comm.answer(content.data);
       if (comm && type === "comm_close") comm.lost(content.data && content.data.reason || "unknown");
+    } else if (type === "shutdown_reply") {
+      this.end(content.restart ? "restarted" : "dead");
     } else if (type === "status") {
       const state = content.execution_state, sent = this.pending.get(parent && parent.msg_id);
       if (state === "restarting" || state === "starting") this.end("restarted");
