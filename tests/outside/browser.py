@@ -115,15 +115,20 @@ def canvas_of(notebook, index):
     return Canvas(notebook, notebook.output(index).locator(".perilune-draw"))
 
 
+def curves(notebook, index):
+    return notebook.output(index).locator("svg, img[src^='data:image']").first
+
+
 def check_curve(notebook, shot):
     """A training shows a curve that grows, the stop button ends it, and its net is there afterwards."""
     notebook.start(ENDLESS)
     output = notebook.output(ENDLESS)
-    output.locator("svg").first.wait_for()
+    curve = curves(notebook, ENDLESS)
+    curve.wait_for()
     seen = set()
 
     def grows():
-        seen.add(output.locator("svg").first.inner_html())
+        seen.add(curve.evaluate("e => e.outerHTML"))
         return len(seen) >= 4
     notebook.wait(grows, "the curve to grow while the net trains")
     notebook.wait(lambda: re.search(r"[Ee]poch", output.inner_text()), "the epoch to be told")
@@ -141,7 +146,7 @@ def check_curve(notebook, shot):
 def check_drawing(notebook, shot, measure=False):
     """Digits drawn with the mouse are recognised while they are drawn, by the net that the session has trained."""
     notebook.run(FIT)
-    notebook.output(FIT).locator("svg").first.wait_for()
+    curves(notebook, FIT).wait_for()
     notebook.run(DRAW)
     canvas = canvas_of(notebook, DRAW)
     canvas.wait(state="ready")
