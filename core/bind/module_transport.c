@@ -55,7 +55,8 @@ static const peri_slice *check_list(lua_State *L, int index, size_t *count) {
   size_t n = lua_rawlen(L, index);
   peri_slice *slices = lua_newuserdatauv(L, (n + 1) * sizeof *slices, 0);
   for (size_t i = 0; i < n; i++) {
-    if (lua_rawgeti(L, index, (lua_Integer)i + 1) != LUA_TSTRING) luaL_argerror(L, index, "a list of strings is wanted");
+    if (lua_rawgeti(L, index, (lua_Integer)i + 1) != LUA_TSTRING)
+      luaL_argerror(L, index, "a list of strings is wanted");
     slices[i].at = lua_tolstring(L, -1, &slices[i].size);
     lua_pop(L, 1);
   }
@@ -86,7 +87,8 @@ static int l_open(lua_State *L) {
   peri_transport_options o = {0};
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
-  if (lua_getfield(L, 1, "connection") != LUA_TTABLE) return luaL_error(L, "transport.open: connection: a table is wanted");
+  if (lua_getfield(L, 1, "connection") != LUA_TTABLE)
+    return luaL_error(L, "transport.open: connection: a table is wanted");
   o.transport = string_field(L, 2, "transport").at;
   o.ip = string_field(L, 2, "ip").at;
   o.key = string_field(L, 2, "key");
@@ -287,7 +289,8 @@ static int l_guarded(lua_State *L) {
   luaL_Stream *file = luaL_testudata(L, -1, LUA_FILEHANDLE);
   lua_pop(L, 1);
   peri_transport *t = box->transport;
-  if (t != NULL && file != NULL && file->closef != NULL && file->f == peri_transport_stream(t, 0) && !peri_transport_takes_input(t))
+  int is_stdin = t != NULL && file != NULL && file->closef != NULL && file->f == peri_transport_stream(t, 0);
+  if (is_stdin && !peri_transport_takes_input(t))
     return luaL_error(L, "input: this front end takes no input (allow_stdin is false)");
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_insert(L, 1);
@@ -295,7 +298,8 @@ static int l_guarded(lua_State *L) {
   return lua_gettop(L);
 }
 
-/* table[name], a function that reads, becomes a guarded one. The table is on top, the box at 1, what was replaced at 2. */
+/* table[name], a function that reads, becomes a guarded one. The table is on top, the box at 1, what was replaced
+   at 2. */
 static void guard(lua_State *L, const char *name, int is_method) {
   lua_pushfstring(L, is_method ? "file.%s" : "io.%s", name);
   lua_getfield(L, -2, name);
@@ -309,7 +313,8 @@ static void guard(lua_State *L, const char *name, int is_method) {
   lua_setfield(L, -2, name);
 }
 
-static const struct { const char *name; int is_method; } readers[] = {{"read", 0}, {"lines", 0}, {"read", 1}, {"lines", 1}};
+static const struct { const char *name; int is_method; } readers[] = {
+  {"read", 0}, {"lines", 0}, {"read", 1}, {"lines", 1}};
 
 /* Pushes the table that holds a reader: io, or the methods of files. */
 static void push_home(lua_State *L, int is_method) {

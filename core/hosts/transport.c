@@ -78,7 +78,10 @@ static int open_sockets(peri_transport *t, const peri_transport_options *o) {
 
 static int start_threads(peri_transport *t) {
   const struct { pthread_t *thread; void *(*body)(void *); } all[] = {
-    {&t->iopub_thread, peri__iopub_thread}, {&t->heartbeat_thread, peri__heartbeat_thread}, {&t->control_thread, peri__control_thread}};
+    {&t->iopub_thread, peri__iopub_thread},
+    {&t->heartbeat_thread, peri__heartbeat_thread},
+    {&t->control_thread, peri__control_thread},
+  };
   for (t->threads = 0; t->threads < 3; t->threads++) {
     int error = pthread_create(all[t->threads].thread, NULL, all[t->threads].body, t);
     if (error != 0) return peri_fail(PERI_EIO, "transport: cannot start a thread: %s", strerror(error));
@@ -237,9 +240,11 @@ static int keep_identities(peri_transport *t, const peri_slice *identities, size
   return PERI_OK;
 }
 
-int peri_transport_parent(peri_transport *t, peri_slice header, const peri_slice *identities, size_t count, int allow_stdin) {
+int peri_transport_parent(peri_transport *t, peri_slice header, const peri_slice *identities, size_t count,
+                          int allow_stdin) {
   peri__parent *parent;
-  if (header.size > 0 && !peri_wire_is_object(header)) return peri_fail(PERI_EARG, "transport: a parent that is no JSON object");
+  if (header.size > 0 && !peri_wire_is_object(header))
+    return peri_fail(PERI_EARG, "transport: a parent that is no JSON object");
   PERI_TRY(peri__parent_new(&parent, header));
   PERI_TRY(peri_transport_flush(t));
   pthread_mutex_lock(&t->lock);
@@ -252,8 +257,8 @@ int peri_transport_parent(peri_transport *t, peri_slice header, const peri_slice
   return keep_identities(t, identities, count);
 }
 
-static int send_from_main(peri_transport *t, void *socket, const peri_slice *identities, size_t count, peri_slice parent,
-                          const char *type, peri_slice content, peri_slice metadata) {
+static int send_from_main(peri_transport *t, void *socket, const peri_slice *identities, size_t count,
+                          peri_slice parent, const char *type, peri_slice content, peri_slice metadata) {
   peri_buffer header = {0};
   int status = peri_wire_header(&header, type, (peri_slice){t->who.at, t->who.size});
   if (status >= 0) {
@@ -265,8 +270,8 @@ static int send_from_main(peri_transport *t, void *socket, const peri_slice *ide
   return status;
 }
 
-int peri_transport_reply(peri_transport *t, const peri_slice *identities, size_t count, peri_slice parent, const char *type,
-                         peri_slice content, peri_slice metadata) {
+int peri_transport_reply(peri_transport *t, const peri_slice *identities, size_t count, peri_slice parent,
+                         const char *type, peri_slice content, peri_slice metadata) {
   return send_from_main(t, t->shell, identities, count, parent, type, content, metadata);
 }
 

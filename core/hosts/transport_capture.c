@@ -118,8 +118,8 @@ static ssize_t write_stream(peri_transport *t, int fd, const char *bytes, size_t
   return status < 0 ? 0 : (ssize_t)size;
 }
 
-static ssize_t write_stdout(void *t, const char *bytes, size_t size) { return write_stream(t, STDOUT_FILENO, bytes, size); }
-static ssize_t write_stderr(void *t, const char *bytes, size_t size) { return write_stream(t, STDERR_FILENO, bytes, size); }
+static ssize_t write_stdout(void *t, const char *bytes, size_t size) { return write_stream(t, 1, bytes, size); }
+static ssize_t write_stderr(void *t, const char *bytes, size_t size) { return write_stream(t, 2, bytes, size); }
 
 /* Asks for a line; EOF after one that is just Ctrl-D, or ^D for browsers that keep the key to themselves. */
 static int ask(peri_transport *t) {
@@ -320,7 +320,9 @@ int peri_transport_mute(peri_transport *t, int on) {
   return status;
 }
 
-FILE *peri_transport_stream(const peri_transport *t, int fd) { return t->captured && fd >= 0 && fd < 3 ? t->stream[fd] : NULL; }
+FILE *peri_transport_stream(const peri_transport *t, int fd) {
+  return t->captured && fd >= 0 && fd < 3 ? t->stream[fd] : NULL;
+}
 
 int peri_transport_flush(peri_transport *t) {
   if (t->captured) {

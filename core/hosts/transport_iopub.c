@@ -141,7 +141,8 @@ int peri__status(peri_transport *t, peri__parent *parent, const char *state) {
   char content[64];
   int length = snprintf(content, sizeof content, "{\"execution_state\":\"%s\"}", state);
   peri__item *item;
-  PERI_TRY(peri__item_new(&item, parent, "status", (peri_slice){content, (size_t)length}, (peri_slice){"{}", 2}, NULL, 0));
+  peri_slice text = {content, (size_t)length};
+  PERI_TRY(peri__item_new(&item, parent, "status", text, (peri_slice){"{}", 2}, NULL, 0));
   pthread_mutex_lock(&t->lock);
   peri__queue(t, item);
   pthread_mutex_unlock(&t->lock);
@@ -174,7 +175,8 @@ static int send_stream(peri_transport *t, const peri__item *item, int fd, peri_s
   if (status >= 0) {
     char topic[32];
     int length = snprintf(topic, sizeof topic, "stream.%s", name);
-    peri__outgoing message = {.parent = item->parent->header, .content = {content.at, content.size}, .metadata = {"{}", 2}};
+    peri__outgoing message = {
+      .parent = item->parent->header, .content = {content.at, content.size}, .metadata = {"{}", 2}};
     status = send_message(t, (peri_slice){topic, (size_t)length}, "stream", &message);
   }
   peri_buffer_clear(&content);
@@ -265,7 +267,10 @@ void *peri__iopub_thread(void *transport) {
   long wait = -1;
   while (!finish) {
     zmq_pollitem_t items[] = {
-      {.socket = t->iopub, .events = ZMQ_POLLIN}, {.fd = t->iopub_event, .events = ZMQ_POLLIN}, {.fd = t->epoll, .events = ZMQ_POLLIN}};
+      {.socket = t->iopub, .events = ZMQ_POLLIN},
+      {.fd = t->iopub_event, .events = ZMQ_POLLIN},
+      {.fd = t->epoll, .events = ZMQ_POLLIN},
+    };
     if (zmq_poll(items, 3, wait) < 0 && errno != EINTR) break;
     if (items[1].revents) peri__calm(t->iopub_event);
     if (items[0].revents) greet(t, &parts);

@@ -133,7 +133,8 @@ static int bind_socket(void *socket, const peri_transport_options *options, int 
   if (strchr(options->ip, ':') != NULL) zmq_setsockopt(socket, ZMQ_IPV6, &one, sizeof one);
   int used = strncmp(address, ipc, strlen(ipc)) == 0 && is_listened_to(address + strlen(ipc));
   if (!used && zmq_bind(socket, address) == 0) return PERI_OK;
-  return peri_fail(PERI_EIO, "transport: cannot bind %s to %s: %s", what, address, zmq_strerror(used ? EADDRINUSE : errno));
+  const char *reason = zmq_strerror(used ? EADDRINUSE : errno);
+  return peri_fail(PERI_EIO, "transport: cannot bind %s to %s: %s", what, address, reason);
 }
 
 int peri__bind(void **out, void *context, int type, const peri_transport_options *options, int port, const char *what) {

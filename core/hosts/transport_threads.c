@@ -21,11 +21,11 @@ static void interrupt_main(peri_transport *t) {
 static void ask_to_leave(peri_transport *t, int restart) {
   atomic_store(&t->restart, restart);
   atomic_store(&t->shutdown, 1);
+  interrupt_main(t); /* before it is woken, or it would be seen at work */
   peri__wake(t->main_event);
-  interrupt_main(t);
 }
 
-/* The end without the main thread. Control's socket is closed by the caller when it is its own. */
+/* The end without the main thread, by the control thread, which has closed its socket. */
 static void end_process(peri_transport *t) {
   peri__children_end(1);
   pthread_mutex_lock(&t->lock);
@@ -35,7 +35,7 @@ static void end_process(peri_transport *t) {
   pthread_mutex_unlock(&t->lock);
   peri__wake(t->iopub_event);
   pthread_join(t->iopub_thread, NULL);
-  if (t->control == NULL) zmq_ctx_term(t->side_context); /* waits until it is sent, PERI_LINGER at most */
+  zmq_ctx_term(t->side_context); /* waits until it is sent, PERI_LINGER at most */
   peri__unlink(t);
   _exit(0);
 }
@@ -44,12 +44,13 @@ static void end_process(peri_transport *t) {
 
 static int is_true(peri_slice value) { return value.size == 4 && memcmp(value.at, "true", 4) == 0; }
 
-static int answer(peri_transport *t, const peri__parts *parts, const peri_wire_message *m, const char *type, peri_slice content) {
+static int answer(peri_transport *t, const peri__parts *parts, const peri_wire_message *m, const char *type,
+                  peri_slice content) {
   peri_buffer header = {0};
   int status = peri_wire_header(&header, type, (peri_slice){t->who.at, t->who.size});
   if (status >= 0) {
-    peri__outgoing reply = {.identities = parts->slice, .identity_count = m->identities, .header = {header.at, header.size},
-                            .parent = m->header, .metadata = {"{}", 2}, .content = content};
+    peri__outgoing reply = {.identities = parts->slice, .identity_count = m->identities, .parent = m->header,
+                            .header = {header.at, header.size}, .metadata = {"{}", 2}, .content = content};
     status = peri__send(t->wire, t->control, &reply);
   }
   peri_buffer_clear(&header);
@@ -57,7 +58,8 @@ static int answer(peri_transport *t, const peri__parts *parts, const peri_wire_m
 }
 
 /* The reply goes to iopub as well, so that the other front ends know. */
-static int answer_shutdown(peri_transport *t, const peri__parts *parts, const peri_wire_message *m, peri__parent *parent) {
+static int answer_shutdown(peri_transport *t, const peri__parts *parts, const peri_wire_message *m,
+                           peri__parent *parent) {
   int restart = is_true(peri_wire_field(m->content, "restart"));
   char text[64];
   int length = snprintf(text, sizeof text, "{\"status\":\"ok\",\"restart\":%s}", restart ? "true" : "false");
@@ -109,7 +111,8 @@ void *peri__control_thread(void *transport) {
   int64_t asked = 0;
   for (;;) {
     long wait = grace(t, &asked);
-    zmq_pollitem_t items[] = {{.socket = t->control, .events = ZMQ_POLLIN}, {.fd = t->control_event, .events = ZMQ_POLLIN}};
+    zmq_pollitem_t items[] = {{.socket = t->control, .events = ZMQ_POLLIN},
+                              {.fd = t->control_event, .events = ZMQ_POLLIN}};
     if (zmq_poll(items, 2, wait) < 0 && errno != EINTR) break;
     if (items[1].revents) peri__calm(t->control_event);
     if (atomic_load(&t->closing)) break;
@@ -144,14 +147,16 @@ static void echo(void *socket) {
 /* The parent has gone when we were given to another, or when there is no such process any more. */
 static int is_orphan(const peri_transport *t) {
   if (t->parent_process <= 0) return 0;
-  return getppid() != t->parent_at_start || (t->parent_process != t->parent_at_start && kill(t->parent_process, 0) < 0 && errno == ESRCH);
+  if (getppid() != t->parent_at_start) return 1;
+  return t->parent_process != t->parent_at_start && kill(t->parent_process, 0) < 0 && errno == ESRCH;
 }
 
 void *peri__heartbeat_thread(void *transport) {
   peri_transport *t = transport;
   int told = 0;
   while (!atomic_load(&t->closing)) {
-    zmq_pollitem_t items[] = {{.socket = t->heartbeat, .events = ZMQ_POLLIN}, {.fd = t->heartbeat_event, .events = ZMQ_POLLIN}};
+    zmq_pollitem_t items[] = {{.socket = t->heartbeat, .events = ZMQ_POLLIN},
+                              {.fd = t->heartbeat_event, .events = ZMQ_POLLIN}};
     if (zmq_poll(items, 2, t->parent_process > 0 ? 1000 : -1) < 0 && errno != EINTR) break;
     if (items[1].revents) peri__calm(t->heartbeat_event);
     if (items[0].revents) echo(t->heartbeat);

@@ -138,7 +138,8 @@ int peri_wire_read(peri_wire_message *out, peri_wire *wire, const peri_slice *fr
   const peri_slice *parts = frames + i + 2;
   PERI_TRY(verify(wire, frames[i + 1], parts));
   for (int k = 0; k < 4; k++)
-    if (!peri_wire_is_object(parts[k])) return peri_fail(PERI_EFORMAT, "transport: a %s that is no JSON object", names[k]);
+    if (!peri_wire_is_object(parts[k]))
+      return peri_fail(PERI_EFORMAT, "transport: a %s that is no JSON object", names[k]);
   *out = (peri_wire_message){.identities = i, .header = parts[0], .parent = parts[1], .metadata = parts[2],
                              .content = parts[3], .buffers = i + 6};
   return read_type(out->type, out->header);

@@ -99,6 +99,13 @@ static void test_bad_messages(void) {
   end();
 }
 
+static void *interrupt_idle(void *unused) {
+  (void)unused;
+  usleep(100000); /* main waits by then */
+  client_send(&c, c.control, "{\"msg_type\":\"interrupt_request\",\"n\":2}", "{}", 0);
+  return NULL;
+}
+
 /* The control thread answers while nobody receives; an interrupt counts when something is being worked on. */
 static void test_control(void) {
   peri_transport_message m;
@@ -120,8 +127,10 @@ static void test_control(void) {
   CHECK(peri_transport_receive(t, 10, &m) == PERI_TRANSPORT_INTERRUPT); /* left over: used up here */
   CHECK(!peri_interrupted());
   CHECK(peri_transport_receive(t, 10, &m) == PERI_TRANSPORT_TIMEOUT);
-  client_send(&c, c.control, "{\"msg_type\":\"interrupt_request\",\"n\":2}", "{}", 0); /* while it waits: nothing */
-  CHECK(peri_transport_receive(t, 200, &m) == PERI_TRANSPORT_TIMEOUT);
+  pthread_t thread;
+  pthread_create(&thread, NULL, interrupt_idle, NULL);
+  CHECK(peri_transport_receive(t, 400, &m) == PERI_TRANSPORT_TIMEOUT); /* nothing is worked on: nothing happens */
+  pthread_join(thread, NULL);
   CHECK(!peri_interrupted());
   client_send(&c, c.control, leave, "{\"restart\":true}", 0);
   CHECK(peri_transport_receive(t, 3000, &m) == PERI_TRANSPORT_SHUTDOWN);

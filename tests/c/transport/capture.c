@@ -1,4 +1,4 @@
-/* capture.c - what is written arrives: all of it, in order, while it happens; and everything is as before afterwards. */
+/* capture.c - what is written arrives: all of it, in order, while it happens; afterwards everything is as before. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
