@@ -8,6 +8,7 @@
 #   bash scripts/bench/bench.sh scaling     time against batch, width and image size
 #   bash scripts/bench/bench.sh kernels     every kernel as a fraction of the multiply-add probe
 #   bash scripts/bench/bench.sh startup     start of the command, loading of MNIST
+#   bash scripts/bench/bench.sh notebook    the notebook kernel beside ipykernel and ilua (--rounds, --only)
 #
 #   --rounds N   alternating rounds (5)     --threads N   threads of every side (all processors)
 #   --seconds S  of one measurement (1)     --only A,B    these sides only (train, nets, inference)
@@ -20,10 +21,19 @@
 set -u
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 case ${1:-} in
-  train | cold | nets | inference | scaling | kernels | startup) ;;
-  *) sed -n '2,21p' "$0" | sed 's/^# \{0,1\}//'; exit 2 ;;
+  train | cold | nets | inference | scaling | kernels | startup | notebook) ;;
+  *) sed -n '2,22p' "$0" | sed 's/^# \{0,1\}//'; exit 2 ;;
 esac
 [ -x "$root/build/perilune" ] || { echo "bench.sh: build first: bash scripts/quickstart.sh" >&2; exit 1; }
+if [ "$1" = notebook ]; then
+  if [ -z "${PYTHON:-}" ]; then
+    REQUIREMENTS="$root/scripts/bench/requirements-notebook.txt" \
+      bash "$root/tests/outside/setup.sh" "$root/build/bench-notebook-venv" || exit
+    PYTHON=$root/build/bench-notebook-venv/bin/python
+  fi
+  mkdir -p "$root/build/bench"
+  exec "$PYTHON" "$root/scripts/bench/notebook.py" "$@"
+fi
 if [ -z "${PYTHON:-}" ]; then
   REQUIREMENTS="$root/scripts/bench/requirements.txt" bash "$root/tests/outside/setup.sh" "$root/build/bench-venv" || exit
   PYTHON=$root/build/bench-venv/bin/python
