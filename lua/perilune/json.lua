@@ -114,11 +114,10 @@ end
 
 --- The JSON text of a value for a message that has to arrive: as `json.encode`, but in UTF-8, what is no UTF-8
 -- becomes U+FFFD, and numbers that are not finite become null.
+-- @raise an error without a place: it is the value's, not the code's that sends it
 function json.message(value)
   messages = messages or message_writer()
-  local ok, text = pcall(encode, value, 0, messages)
-  if not ok then error(text, 2) end
-  return text
+  return encode(value, 0, messages)
 end
 
 --- A string as UTF-8: each byte that is none becomes U+FFFD.

@@ -293,12 +293,12 @@ class Failures(Case):
         self.assertEqual(self.book.value("1 + 1"), "2")
 
     def test_values_that_cannot_be_shown(self):
-        for code in ("setmetatable({}, { __mime = function() error 'no' end })",
-                     "setmetatable({}, { __mime = function() error({}) end })",
-                     "setmetatable({}, { __mime = function() return 5 end })",
-                     "setmetatable({}, { __mime = function() return { ['application/json'] = { f = print } } end })",
-                     "setmetatable({}, { __mime = function() local function f() return f() .. '' end return f() end })"):
-            self.fails(code)
+        for code in ("error 'no'", "error({})", "return 5", "local function f() return f() .. '' end return f()"):
+            messages = self.ok("setmetatable({}, { __mime = function() %s end })" % code)
+            self.assertIn("__mime", front.text_of(messages, "stderr"))
+            self.assertEqual(front.of_type(messages, "execute_result")[0]["data"], {"text/plain": "{}"})
+        error = self.fails("setmetatable({}, { __mime = function() return { ['application/json'] = { f = print } } end })")
+        self.assertEqual(error["evalue"], "json: there is no JSON for a function")
         for code in ("setmetatable({}, { __tostring = function() error 'no' end })", "local t = {} t.t = t\nt",
                      "setmetatable({}, { __index = function() error 'no' end })", "setmetatable({}, { __name = {} })",
                      "setmetatable({}, { __pairs = function() error 'no' end, __len = function() error 'no' end })"):

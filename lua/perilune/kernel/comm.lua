@@ -36,7 +36,8 @@ end
 
 local function publish(type_, content, metadata, buffers)
   if not kernel then error("comm: there is no notebook kernel here; comms live in a notebook's cells", 3) end
-  kernel:publish(type_, content, metadata, buffers)
+  local ok, problem = pcall(kernel.publish, kernel, type_, content, metadata, buffers)
+  if not ok then error("comm: " .. tostring(problem), 3) end
 end
 
 --- Sends data to the other side.
