@@ -2,8 +2,9 @@
 
 A cell says by its tags (notebook metadata that every editor shows) how its outputs are compared:
 
-    (none)             identical. Neighbouring stream outputs of one name are one; PNG is compared by pixels, SVG by text
-                       without gnuplot's version, and like "numeric" where two versions of gnuplot drew it.
+    (none)             identical. Neighbouring stream outputs of one name are one; SVG is compared by text, without
+                       gnuplot's version, and like "numeric" where two versions of gnuplot drew it; PNG by pixels, but
+                       by size alone where it stands beside an SVG of the same, since its letters are the machine's.
     numeric            numbers within a tolerance: |expected - got| <= absolute + relative * |expected|, 1e-5 and 1e-3
                        unless the tags absolute=... and relative=... say otherwise (each makes a cell numeric). Words,
                        count of outputs and their MIME types are the same; runs of blanks, dots and lines, which
@@ -276,6 +277,15 @@ def name_of(output):
     return "%s (%s)" % (kind, ", ".join(sorted(output["data"])))
 
 
+def compare_forms(expected, got, rule):
+    """What differs between the forms of one display, by MIME type."""
+    found = {}
+    for kind, form in expected.items():
+        drawn_twice = kind == "image/png" and "image/svg+xml" in expected
+        found[kind] = compare_form(kind, form, got[kind], Rule(["structure"]) if drawn_twice else rule)
+    return found
+
+
 def compare_output(expected, got, rule):
     """A list of what differs between two outputs of one name."""
     kind = expected["output_type"]
@@ -284,7 +294,7 @@ def compare_output(expected, got, rule):
     elif kind == "error":
         found = {name: compare_text(expected[name], got[name], rule) for name in ("ename", "evalue")}
     else:
-        found = {name: compare_form(name, form, got["data"][name], rule) for name, form in expected["data"].items()}
+        found = compare_forms(expected["data"], got["data"], rule)
         if expected.get("metadata", {}) != got.get("metadata", {}) and rule.kind == "exact":
             found["metadata"] = "%s is now %s" % (expected.get("metadata"), got.get("metadata"))
     return ["%s: %s" % (name, text) if name else text for name, text in sorted(found.items()) if text]

@@ -114,6 +114,12 @@ class Comparator(unittest.TestCase):
         self.same([shown(png=slope)], [shown(png=close)], "numeric")
         self.differ([shown(png=slope)], [shown(png=png(40, 30, lambda x, y: 255 - x))], "numeric")
 
+    def test_png_beside_svg(self):
+        one, other = png(4, 6, lambda x, y: 0), png(4, 6, lambda x, y: 255)
+        self.same([shown(svg=svg("a"), png=one)], [shown(svg=svg("a"), png=other)])
+        self.differ([shown(svg=svg("a"), png=one)], [shown(svg=svg("b"), png=one)])
+        self.differ([shown(svg=svg("a"), png=one)], [shown(svg=svg("a"), png=png(5, 6, lambda x, y: 0))])
+
     def test_svg(self):
         self.differ([shown(svg=svg("a", y=3))], [shown(svg=svg("a", y=4))])
         self.same([shown(svg=svg("a", y=3))], [shown(svg=svg("a", y=4))], "numeric")

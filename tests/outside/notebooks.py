@@ -6,7 +6,8 @@
 Every notebook (all of notebooks/ when none is named) runs in a kernel of its own, BUILD_FOLDER/perilune, that is
 installed into a temporary folder; it works in another one, so nothing is left behind. notebook_outputs.py says which
 outputs are the same. --write stores what came out instead, so that two runs give the same bytes. --self-test only
-tests the comparator, which otherwise comes first. Ends with 1 when something differs, 77 when it cannot run here.
+tests the comparator, which otherwise comes first. PERILUNE_ISA=avx2 in the environment tells whether the tolerances
+are wide enough for other processors. Ends with 1 when something differs, 77 when it cannot run here.
 """
 import argparse
 import io
@@ -43,7 +44,7 @@ def surroundings(folder):
             "JUPYTER_RUNTIME_DIR", "IPYTHONDIR":
         environment[name] = str(folder / name.lower())
         os.makedirs(environment[name], mode=0o700, exist_ok=True)
-    for name in "PERILUNE_ISA", "PERILUNE_THREADS", "PERILUNE_STARTUP", "NO_COLOR":
+    for name in "PERILUNE_STARTUP", "NO_COLOR":
         environment.pop(name, None)
     environment["XDG_CACHE_HOME"] = cache
     environment["JUPYTER_PATH"] = str(folder / "kernel" / "share" / "jupyter")
