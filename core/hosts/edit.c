@@ -181,18 +181,24 @@ void peri_edit_size(int *columns, int *rows) {
 static locale_t find_locale(void) {
   static const char *const names[] = {"", "C.UTF-8", "en_US.UTF-8"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    locale_t locale = newlocale(LC_CTYPE_MASK, names[i], (locale_t)0);
-    if (locale != (locale_t)0) {
-      if (strcmp(nl_langinfo_l(CODESET, locale), "UTF-8") == 0) return locale;
-      freelocale(locale);
+    locale_t found = newlocale(LC_CTYPE_MASK, names[i], (locale_t)0);
+    if (found != (locale_t)0) {
+      if (strcmp(nl_langinfo_l(CODESET, found), "UTF-8") == 0) return found;
+      freelocale(found);
     }
   }
   return (locale_t)0;
 }
 
+static locale_t locale; /* of all widths, once looked for */
+static int looked;
+
+__attribute__((destructor)) static void free_locale(void) {
+  if (locale != (locale_t)0) freelocale(locale);
+  locale = (locale_t)0;
+}
+
 size_t peri_edit_width(const char *text, size_t length) {
-  static locale_t locale;
-  static int looked;
   size_t columns = 0;
   int plain = 1;
   for (size_t i = 0; i < length && plain; i++) plain = (unsigned char)text[i] < 0x80;

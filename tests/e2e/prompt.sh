@@ -112,6 +112,22 @@ clear_screen
 line 'coroutine.wrap(function() while true do end end)()'
 sleep 0.4; keys C-c
 shows "also in a coroutine" 'interrupted!'
+clear_screen
+line 'hangs = setmetatable({}, { __index = function() while true do end end, __tostring = function() while true do end end })'
+line 'hangs'
+sleep 0.4; keys C-c
+shows "also in a value that shows itself" 'interrupted!'
+clear_screen
+line 'hangs?'
+sleep 0.4; keys C-c
+shows "also in one that is asked about" 'interrupted!|hangs: table'
+keys -l 'hangs.x.y'; keys Tab; sleep 0.3; keys C-c; sleep 0.2; keys C-u
+line '"tab" .. " ended"'
+shows "also in one that is completed" '^tab ended$'
+line 'peri.nn.Sequential { peri.nn.Dense { 64 } }:fit({ peri.randn(20000, 64), peri.randn(20000, 64) }, { epochs = 10000, loss = "mse" })'
+wait_for 'epoch|Epoch'; sleep 0.5; keys C-c
+shows "also in a training run, which keeps what was learned" 'what was learned is kept'
+clear_screen
 line 'kept * 11'
 shows "and the state is kept" '^77$'
 keys C-c; keys C-c; sleep 0.2

@@ -213,7 +213,9 @@ describe("looking at things", function()
     assert.matches("Adds two numbers", under "x = add(unknown|, { 1, 2 })")
     assert.matches("Adds two numbers", under "add((1 + 2) * 3, |)")
     assert.matches("Trains a net", under "net:fit(data, { epochs| = 3 })")
-    assert.matches("units: int", under "peri.nn.Dense { units| = 3 }")
+    session:run "local units = 77"
+    assert.matches("weighted sum", under "peri.nn.Dense { units| = 3 }")
+    assert.matches("77", under "peri.nn.Dense { units = unit|s }")
     assert.is_nil(under "unknown(|")
     assert.is_nil(under "1 + |2")
     assert.is_nil(under "|")
@@ -258,6 +260,13 @@ describe("who and time", function()
     assert.equal("list  table of 2\n", table.concat(written))
     assert.same({ 3, 4 }, { table.unpack(session:run "time(function(...) return ... end, 3, 4)", 1, 2) })
     assert.equal("error", session:run("time()").status)
+    assert.matches("wants a function.*got a number", session:run("time(5)").message)
+    assert.equal(7, session:run("time(setmetatable({}, { __call = function() return 7 end }))")[1])
+    written = {}
+    session:run "reset()"
+    assert.equal("forgot 1 variable and the last results\n", table.concat(written))
+    session:run "reset()"
+    assert.matches("nothing to forget", table.concat(written))
   end)
 end)
 

@@ -80,6 +80,11 @@ describe("keys", function()
     reader:next()
     assert.equal(long, reader:pasted())
     assert.equal("z", reader:next())
+    for length = 4080, 4100 do -- wherever the end mark is cut in two
+      reader = keys.new(typed { "\27[200~" .. ("y"):rep(length) .. "\27[201~" })
+      reader:next()
+      assert.equal(length, #reader:pasted())
+    end
     reader = keys.new(typed { "\27[200~never ends" })
     reader:next()
     assert.same({ n = 2, nil, "eof" }, table.pack(reader:pasted()))
@@ -163,6 +168,7 @@ describe("colours", function()
       "-- only", "\255\0 x" } do
       assert.equal(code, (paint.code(code):gsub("\27%[[%d;]*m", "")))
     end
+    assert.equal("x \27[2m--[[c]] \27[0m= \27[36m1\27[0m", paint.code "x --[[c]] = 1")
     assert.equal("\27[35mlocal\27[0m x = \27[36m1\27[0m \27[2m-- one\27[0m", paint.code "local x = 1 -- one")
   end)
 end)
@@ -197,17 +203,20 @@ describe("rows", function()
       write = function(text) written = text end }, false)
     local lines = {}
     for i = 1, 5000 do lines[i] = ("line %d of a long text"):format(i):sub(1, 15) end
-    local text = table.concat(lines, "\n")
-    for _, wanted in ipairs { 5000, 2500, 1, 4999, 3 } do
-      local at = select(2, text:find("line " .. wanted .. " ", 1, true))
-      view:draw({ first = "> ", more = "| " }, text, at)
-      local _, breaks = written:gsub("\n", "")
-      assert.equal(4, breaks)
-      assert.truthy(written:find("line " .. wanted .. " ", 1, true), wanted)
-      assert.is_true(view.above <= 4)
+    for count, order in pairs { [5000] = { 5000, 2500, 1, 4999, 3 }, [300] = { 300, 297, 295, 1, 150, 151, 152, 153, 154, 155, 3 } } do
+      local text = table.concat(lines, "\n", 1, count)
+      for _, wanted in ipairs(order) do
+        local at = select(2, text:find("line " .. wanted .. " ", 1, true))
+        view:draw({ first = "> ", more = "| " }, text, at)
+        local _, breaks = written:gsub("\n", "")
+        assert.equal(4, breaks)
+        assert.truthy(written:find("line " .. wanted .. " ", 1, true), wanted)
+        assert.is_true(view.above <= 4)
+        assert.is_nil(written:find("J[>|] \r\n"))
+      end
     end
     view:draw({ first = "> ", more = "| " }, "a\nb", 3)
-    assert.equal("\r\27[2A\27[J> a\r\n| b\r\27[3C", (written:gsub("\27%[%dA", "\27[2A", 1)))
+    assert.equal("\r\27[J> a\r\n| b\r\27[3C", (written:gsub("\27%[%dA", "", 1)))
   end)
 end)
 
@@ -296,6 +305,7 @@ describe("the editor", function()
     assert.equal("al", read({ "al", UP, UP, DOWN, DOWN, ENTER }, history))
     assert.equal("alpha = 1", read({ "al", UP, UP, UP, ENTER }, history))
     assert.equal(history[4], read({ UP, ENTER }, history))
+    assert.equal("alpha = 3x", read({ "al", UP, "x", UP, ENTER }, history))
     assert.equal("beta = 2", read({ "\16", "\16", "\16", ENTER }, history))
   end)
 
