@@ -147,7 +147,7 @@ local function draw_panel(panel, out)
   draw_legend(panel.legend or {}, out)
   if not to_y then return end
   -- An inner svg cuts off what is outside; it reaches out a little, so that marks on the frame stay whole.
-  local reach = 6
+  local reach = 8
   out[#out + 1] = ('<svg x="%d" y="%d" width="%d" height="%d" viewBox="%d %d %d %d">'):format(LEFT - reach, TOP - reach,
     width + 2 * reach, height + 2 * reach, LEFT - reach, TOP - reach, width + 2 * reach, height + 2 * reach)
   for _, line in ipairs(panel.lines) do draw_line(line, to_x, to_y, out) end
