@@ -333,6 +333,16 @@ line 'peri.rand(8, 8, 1)'
 shows "an image tensor shows as half blocks" '^[▀▄█]{8}'
 keys C-d
 
+# a terminal that knows no cursor that moves gets plain lines
+tm kill-server
+round=$((round + 1))
+tm new-session -d -s t -x 80 -y 20 "cd '$work'; HOME='$work' PERILUNE_HISTORY= TERM=dumb '$build/perilune'; sleep 60"
+wait_for '^> *$'
+line 'for i = 1, 2 do'
+line 'print("dumb " .. i) end'
+shows "a dumb terminal reads and prints" '^dumb 2$'
+check "and gets no escape sequences" "$(colours)" = 0
+
 # stopped and gone on with, ended by a signal: the terminal comes back as it was
 tm kill-server
 round=$((round + 1))

@@ -12,6 +12,12 @@ local function describe_table(value)
   return ("table of %d"):format(count)
 end
 
+-- An object's own text where it is short and tells more than an address: "Dense 'dense' (64 -> 10)".
+local function short_text(value)
+  local ok, text = pcall(tostring, value)
+  return ok and #text <= 60 and not text:find("\n", 1, true) and not text:find(": 0x%x+$") and text or nil
+end
+
 --- @param value anything
 -- @return type and size in one line
 return function(value)
@@ -23,7 +29,7 @@ return function(value)
     if type(dtype) == "string" and type(shape) == "table" then
       return ("%s tensor [%s]"):format(dtype, table.concat(shape, ", "))
     end
-    if type(name) == "string" then return name end
+    if type(name) == "string" then return short_text(value) or name end
     return kind == "table" and describe_table(value) or kind
   end
   if kind == "string" then return ("string of %d bytes"):format(#value) end
