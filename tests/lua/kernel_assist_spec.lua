@@ -62,6 +62,17 @@ describe("inspection", function()
     assert.truthy(more.data["text/plain"]:find("return 2 * x", 1, true))
   end)
 
+  it("lays the text out as Markdown as well", function()
+    local markdown = require "perilune.kernel.markdown"
+    assert.equal("```lua\nf(x)\n```\n\nTwice \\*x\\*.\n\n```text\n  x: one\n```\n\nDefined at In\\[1\\]:4",
+      markdown.of "f(x)\n\nTwice *x*.\n  x: one\n\nDefined at In[1]:4")
+    assert.equal("t: table of 1\n\n```text\n{ 1 }\n```", markdown.of "t: table of 1\n\n{ 1 }")
+    assert.equal("g()\n\n````lua\n-- ```\n````", (markdown.of "g()\n\nSource:\n\n-- ```":gsub("^```lua\n(.-)\n```", "%1")))
+    book:run "--- Twice x.\nlocal function double(x) return 2 * x end"
+    local reply = book:ask("inspect_request", { code = "double", cursor_pos = 3, detail_level = 1 })
+    assert.truthy(reply.data["text/markdown"]:find("```lua\ndouble(x)\n```", 1, true))
+  end)
+
   it("says so when nothing is there", function()
     local reply, sent = book:ask("inspect_request", { code = "no_such_name", cursor_pos = 5, detail_level = 0 })
     assert.equal("ok", reply.status)

@@ -7,6 +7,7 @@ local complete = require "perilune.repl.complete"
 local indent = require "perilune.repl.indent"
 local inspect = require "perilune.repl.inspect"
 local look = require "perilune.repl.look"
+local markdown = require "perilune.kernel.markdown"
 
 local assist = {}
 
@@ -49,19 +50,22 @@ function assist.complete(session, content)
   }
 end
 
+local function forms_of(text)
+  return { ["text/plain"] = text, ["text/markdown"] = markdown.of(text) }
+end
+
 --- The content of an inspect_reply.
 function assist.inspect(session, content)
   local code = content.code
   local detail = content.detail_level == 1 and 1 or 0
   local text = inspect.at(session, code, bytes_before(code, content.cursor_pos), detail)
-  local data = text and { ["text/plain"] = text } or {}
-  return { status = "ok", found = text ~= nil, data = data, metadata = {} }
+  return { status = "ok", found = text ~= nil, data = text and forms_of(text) or {}, metadata = {} }
 end
 
 --- The page that a cell such as `print?` asks for, as a payload; nil for any other cell.
 function assist.page(session, code)
   local text = look.answer(session, code)
-  return text and { source = "page", start = 0, data = { ["text/plain"] = text } }
+  return text and { source = "page", start = 0, data = forms_of(text) }
 end
 
 -- The white space with which the line after incomplete code begins.

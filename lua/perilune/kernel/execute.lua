@@ -71,7 +71,6 @@ local function run(kernel, code, name, request)
   if result.status == "error" then return result end
   for _, problem in ipairs(result.problems or {}) do io.stderr:write(problem, "\n") end
   if result.n == 0 or result.silent or kernel.quiet or shows_nothing(kernel, result) then return nil end
-  kernel:flush()
   local shown = failure.protect(show_values, host.xpcall, kernel, result, request.count)
   if not shown[1] then return failure.describe(shown[2], session.sources) end
 end
@@ -115,7 +114,6 @@ local function answer(kernel, content, request)
     failed = run(kernel, content.code, request.store and ("In[%d]"):format(request.count) or UNCOUNTED, request)
     if kernel.end_cell then kernel.end_cell() end
   end
-  kernel:flush()
   if failed then
     if content.stop_on_error ~= false then kernel:abort_waiting() end
     local fields = failing.fields(failed)
