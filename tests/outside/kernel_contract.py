@@ -184,7 +184,7 @@ class Requests(Case):
 
     def test_is_complete(self):
         for code, wanted in {"for i = 1, 2 do": ("incomplete", "  "), "x = 1": ("complete", None),
-                             "f {\n  g(function()": ("incomplete", "      "), "end": ("invalid", None)}.items():
+                             "f {\n  g(function()": ("incomplete", "    "), "end": ("invalid", None)}.items():
             reply, _ = self.book.ask("is_complete_request", {"code": code})
             self.assertEqual((reply["status"], reply.get("indent")), wanted, code)
 
