@@ -8,6 +8,7 @@
    A fork()ed child has no threads: its streams write to fds 1 and 2, which are our pipes. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <stdio_ext.h>
 #include <string.h>
@@ -22,6 +23,7 @@ enum { PIPE_BYTES = 1 << 20, OUTPUT_WAIT = 50 /* ms */, NOT_SAVED = -1, WAS_CLOS
 
 static peri_transport *captured; /* the one transport that has the streams */
 static int forked;               /* this process is a child without threads */
+static struct sigaction pipe_before;
 
 /* --- the buffer; all with the lock held --- */
 
@@ -284,6 +286,8 @@ static int begin(peri_transport *t) {
     return status;
   }
   swap_streams(t, 1);
+  struct sigaction ignored = {.sa_handler = SIG_IGN}; /* a cell that writes to a child that has gone gets an error */
+  sigaction(SIGPIPE, &ignored, &pipe_before);
   captured = t;
   pthread_mutex_lock(&t->lock);
   t->captured = 1;
@@ -295,6 +299,7 @@ static int end(peri_transport *t) {
   int status = peri_transport_flush(t);
   swap_streams(t, 0);
   restore_fds(t);
+  sigaction(SIGPIPE, &pipe_before, NULL);
   pthread_mutex_lock(&t->lock);
   peri__drain_pipes(t);
   t->captured = 0;

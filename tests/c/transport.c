@@ -260,6 +260,29 @@ static void test_children(void) {
   CHECK(peri_child_wait(child, &status) == PERI_OK && status == 0);
 }
 
+/* Every allocation of opening and of a message fails once: an error, and nothing is left behind. */
+static void test_faults(void) {
+  if (peri_memory_fail_at(0) == PERI_EUNSUPPORTED) return;
+  int failed = 0, opened = 0;
+  for (uint64_t n = 1; !opened; n++) {
+    peri_transport *other;
+    client_begin(&c);
+    peri_transport_options o = options_of(&c);
+    peri_memory_fail_at(n);
+    int status = peri_transport_open(&other, &o);
+    if (status >= 0) status = peri_transport_parent(other, slice("{\"a\":1}"), &none, 1, 0);
+    if (status >= 0) status = peri_transport_publish(other, "x", none, none, &none, 1);
+    opened = status >= 0;
+    failed += status == PERI_ENOMEM;
+    CHECK(status >= 0 || status == PERI_ENOMEM);
+    peri_memory_fail_at(0);
+    peri_transport_close(other);
+    client_end(&c);
+    CHECK(peri_memory_live() == 0);
+  }
+  CHECK(failed > 8);
+}
+
 int test_capture(void);
 int test_endings(void);
 
@@ -272,6 +295,7 @@ int main(void) {
   test_addresses();
   test_input();
   test_children();
+  test_faults();
   test_capture();
   test_endings();
   fprintf(report, "%d failures\n", failures);

@@ -134,6 +134,22 @@ static void test_background(void) {
   incoming_clear(&m);
 }
 
+/* Who writes to a child that has gone is told, not killed; children of ours are killed as ever. */
+static void test_broken_pipe(void) {
+  peri_child *child;
+  FILE *file;
+  int status = -1;
+  char block[1 << 17] = "";
+  CHECK(peri_child_start(&child, "exec true", 'w', &file) == PERI_OK);
+  size_t wrote = fwrite(block, 1, sizeof block, file);
+  CHECK(wrote < sizeof block || fflush(file) != 0);
+  fclose(file);
+  CHECK(peri_child_wait(child, &status) == PERI_OK && status == 0);
+  CHECK(peri_child_start(&child, "yes | head -n 1", 0, NULL) == PERI_OK);
+  CHECK(peri_child_wait(child, &status) == PERI_OK && status == 0);
+  expect("1:y\n");
+}
+
 static atomic_int writing;
 
 static void *write_much(void *unused) {
@@ -244,6 +260,7 @@ int test_capture(void) {
   test_live();
   test_buffers_and_parents();
   test_background();
+  test_broken_pipe();
   test_fork();
   test_volume();
   test_afterwards(before, files);
