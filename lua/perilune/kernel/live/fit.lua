@@ -14,15 +14,18 @@ local Fit = {}
 Fit.__index = Fit
 Fit.__name = "perilune.Progress"
 
-local TRACE = 240
+local TRACE = 240    -- points
+local POINTS = 400   -- of a curve at most: of more epochs some are left out, the last never
 local PANELS = 6     -- curves at most; all figures are in the table
 local NOTES = 8      -- lines at most that a running display carries
 local ROWS = 40      -- epochs, or earlier trainings, that a table tells in full
 
+local RANK = { loss = 1, accuracy = 2 }
+
 --- A training that has not begun.
 function Fit.new(given)
   return setmetatable({ clock = given.clock, epochs_done = {}, notes = {}, trace = { x = {} }, stride = 1, counted = 0,
-    logs = {}, batch = 0, seconds = 0, timed = 0 }, Fit)
+    logs = {}, batch = 0, seconds = 0, timed = 0, names = {}, known = {} }, Fit)
 end
 
 -- --- what happens -------------------------------------------------------------------------------------------------
@@ -69,6 +72,7 @@ function Fit:remember(logs)
 end
 
 function Fit:update(batch, done, logs)
+  if not self.first then self:meet(logs) end
   self.batch, self.done, self.logs, self.counted = batch, done, logs, self.counted + 1
   if self.counted % self.stride == 0 then self:remember(logs) end
   -- The first batch also warms up; the estimate starts after it.
@@ -81,6 +85,7 @@ function Fit:end_epoch(logs)
   for _, name in ipairs(progress.ordered(logs)) do kept[name] = logs[name] end
   self.epochs_done[#self.epochs_done + 1] = kept
   self.logs, self.batch = kept, self.batches
+  self:meet(kept)
   self.screen:tick(self)
 end
 
@@ -120,28 +125,20 @@ end
 
 -- --- figures ------------------------------------------------------------------------------------------------------
 
-local RANK = { loss = 1, accuracy = 2 }
-
--- Loss, accuracy, then whatever else is measured, without validation's twins.
-function Fit:measured()
-  local found, names = {}, {}
-  local function see(logs)
-    for _, name in ipairs(progress.ordered(logs)) do
-      local base = name:gsub("^val_", "")
-      if not found[base] then
-        found[base] = true
-        names[#names + 1] = base
-      end
+-- `names` are what is measured, without validation's twins: loss, accuracy, then whatever else.
+function Fit:meet(logs)
+  for _, name in ipairs(progress.ordered(logs)) do
+    local base = name:gsub("^val_", "")
+    if not self.known[base] then
+      self.known[base] = true
+      table.insert(self.names, base)
     end
   end
-  see(self.logs)
-  for i = 1, #self.epochs_done do see(self.epochs_done[i]) end
-  table.sort(names, function(a, b)
+  table.sort(self.names, function(a, b)
     local ra, rb = RANK[a] or 3, RANK[b] or 3
     if ra ~= rb then return ra < rb end
     return a < b
   end)
-  return names
 end
 
 --- The best value of a quantity and its epoch; nil when there is none.
@@ -183,7 +180,7 @@ function Fit:pace()
   local parts = { self.epochs > self.epoch and ("%s left in the epoch, %s in all"):format(progress.clock(here),
     progress.clock(all)) or progress.clock(here) .. " left" }
   local spent = self.clock() - self.started
-  if spent > 0 and self.done then parts[2] = progress.rate(self.done / spent) end
+  if spent > 0 and self.done then parts[2] = (progress.rate(self.done / spent):gsub("/s", " samples/s")) end
   return table.concat(parts, ", ")
 end
 
@@ -195,10 +192,11 @@ end
 -- --- curves -------------------------------------------------------------------------------------------------------
 
 local function column(list, name)
-  local x, y, any = {}, {}, false
-  for i, logs in ipairs(list) do
-    x[i], y[i] = logs.epoch, logs[name] or 0 / 0
-    any = any or logs[name] ~= nil
+  local x, y, any, count = {}, {}, false, #list
+  local step = math.max(1, math.ceil(count / POINTS))
+  for i = (count - 1) % step + 1, count, step do
+    x[#x + 1], y[#y + 1] = list[i].epoch, list[i][name] or 0 / 0
+    any = any or list[i][name] ~= nil
   end
   return any and { x = x, y = y } or nil
 end
@@ -268,7 +266,7 @@ end
 
 function Fit:panels()
   local panels = {}
-  for i, name in ipairs(self:measured()) do
+  for i, name in ipairs(self.names) do
     if i > PANELS then break end
     panels[i] = self:panel(name)
   end
@@ -281,7 +279,7 @@ local function cell(value) return value and progress.figure(value) or "-" end
 
 -- Training, validation and the best so far, a column each quantity.
 function Fit:summary()
-  local names = self:measured()
+  local names = self.names
   local last = self.epochs_done[#self.epochs_done] or {}
   local now = self.batch > 0 and self.batch < self.batches and self.logs or last
   if not next(last) then now = self.logs end
@@ -311,12 +309,14 @@ local function aligned(rows)
   return lines
 end
 
--- The middle of a long list is left out.
-local function elide(rows)
-  if #rows <= ROWS + 1 then return rows end
-  local short = table.move(rows, 1, ROWS // 2, 1, {})
-  short[#short + 1] = { "..." }
-  return table.move(rows, #rows - ROWS // 2 + 1, #rows, #short + 1, short)
+-- A row for each thing of a list; the middle of a long list is left out.
+local function rows_of(list, make)
+  local rows, count = {}, #list
+  for i = 1, count do
+    if count <= ROWS + 1 or i <= ROWS // 2 or i > count - ROWS // 2 then rows[#rows + 1] = make(list[i])
+    elseif i == ROWS // 2 + 1 then rows[#rows + 1] = { "..." } end
+  end
+  return rows
 end
 
 -- One line an epoch, and which epoch was the best.
@@ -325,12 +325,12 @@ function Fit:plain()
   local lines = { self.outcome and self.outcome.text or ("epoch %d of %d"):format(self.epoch, self.epochs) }
   if last then
     local names = progress.ordered(last)
-    local rows, best = {}, {}
-    for i, logs in ipairs(self.epochs_done) do
-      rows[i] = { tostring(logs.epoch) }
-      for j, name in ipairs(names) do rows[i][j + 1] = cell(logs[name]) end
-    end
-    rows = elide(rows)
+    local best = {}
+    local rows = rows_of(self.epochs_done, function(logs)
+      local row = { tostring(logs.epoch) }
+      for j, name in ipairs(names) do row[j + 1] = cell(logs[name]) end
+      return row
+    end)
     table.insert(rows, 1, table.move(names, 1, #names, 2, { "epoch" }))
     table.move(aligned(rows), 1, #rows, #lines + 1, lines)
     for _, name in ipairs(names) do
@@ -346,16 +346,15 @@ end
 -- The trainings that shared this display before, one row each.
 function Fit:earlier()
   if not self.shared or #self.shared.before == 0 then return nil end
-  local names, rows = self:measured(), {}
-  for i, fit in ipairs(self.shared.before) do
-    local last = fit.epochs_done[#fit.epochs_done] or {}
-    rows[i] = { tostring(fit.number) }
+  local names = self.names
+  local rows = rows_of(self.shared.before, function(fit)
+    local last, row = fit.epochs_done[#fit.epochs_done] or {}, { tostring(fit.number) }
     for _, prefix in ipairs { "", "val_" } do
-      for _, name in ipairs(names) do rows[i][#rows[i] + 1] = cell(last[prefix .. name]) end
+      for _, name in ipairs(names) do row[#row + 1] = cell(last[prefix .. name]) end
     end
-    table.insert(rows[i], fit.outcome.text)
-  end
-  rows = elide(rows)
+    row[#row + 1] = fit.outcome.text
+    return row
+  end)
   local heads = { "training" }
   for _, prefix in ipairs { "", "val_" } do
     for _, name in ipairs(names) do heads[#heads + 1] = prefix .. name end
