@@ -197,6 +197,8 @@ describe("a session", function()
       assert.is_truthy(description.traceback[#description.traceback]:find "^In%[9%]:%d: in main chunk", code)
       assert.is_truthy(description.line:find("raise()", 1, true), code)
     end
+    local message = session:run("x = 1\nnowhere.there -- is").message
+    assert.is_truthy(message:find("]:2: attempt to index a nil value", 1, true), message)
   end)
 
   it("shows the line of the cell where the library's message has no place", function()

@@ -73,7 +73,7 @@ local function compile_values(self, code, tokens, edits, name, split)
   while last > 0 and tokens[last].text == ";" do last = last - 1 end
   if last == 0 then return nil end
   local text = locals.apply(code:sub(1, tokens[last].to), edits, split, "return __results(")
-  return compile(self, text .. "\n)", name)
+  return compile(self, text .. ")", name) -- on the last line: what it evaluates is said to be there
 end
 
 -- Words that can end a statement, and tokens that can begin an expression.
