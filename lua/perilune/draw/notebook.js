@@ -1,8 +1,9 @@
 // The drawing canvas of a notebook cell: what is drawn lives here as strokes, the kernel mirrors them, recognises, and
 // answers with the probabilities and the picture that the net sees.
 //
-// One question is in flight at a time, and what is drawn meanwhile goes with the next: the kernel is asked as often as
-// it can answer and no more. A question carries the points that the kernel does not have yet, or all of them with a new
+// Few questions are in flight at a time, and what is drawn meanwhile goes with the next: the kernel is asked as often as
+// it can answer and no more. They are two because of TCP: the server's answer waits (Nagle) until its news that the
+// kernel is busy has been acknowledged, which takes 40 ms (delayed ACK), unless a next question carries the news. A question carries the points that the kernel does not have yet, or all of them with a new
 // epoch (after undo, clear, or when an answer was lost):
 //   { ask, epoch, strokes: [{ at, from, width, erase, points: [x, y, ...] }] }   places from 1, coordinates 0 to 1
 //   { ask, probabilities, best, picture } or { ask, empty } or { ask, lost } or { ask, error }
@@ -10,6 +11,7 @@
 const SIDE = 280;
 const SEEN = 28;
 const SPACING = 12;    // milliseconds between questions at the least
+const FLIGHT = 2;
 const SLOW = 400;      // after which an answer is missed
 const TRIES = 3;       // questions without an answer, one after the other, before we say so
 
@@ -267,7 +269,7 @@ class Widget {
   // Returns false where there is no kernel to ask.
   connect() {
     this.ready = false;
-    this.waiting = null;
+    this.waiting = []; // questions without an answer yet: { ask, message }
     this.reset();
     this.link = openLink(this.root, this.canvas, {
       answer: (data) => this.answer(data || {}),
@@ -302,7 +304,7 @@ class Widget {
   }
 
   pump() {
-    if (!this.link || !this.ready || this.waiting || !this.news || this.timer) return;
+    if (!this.link || !this.ready || this.waiting.length >= FLIGHT || !this.news || this.timer) return;
     const early = (this.asked || 0) + SPACING - performance.now();
     if (early > 0) {
       this.timer = setTimeout(() => { this.timer = null; this.pump(); }, early);
@@ -310,10 +312,10 @@ class Widget {
     }
     this.news = false;
     this.asked = performance.now();
-    this.waiting = ++this.ask;
-    const question = this.ask;
-    this.message = this.link.send({ ask: question, epoch: this.epoch, strokes: this.fresh() });
-    setTimeout(() => { if (this.waiting === question) this.say("busy"); }, SLOW);
+    const question = { ask: ++this.ask };
+    this.waiting.push(question);
+    question.message = this.link.send({ ask: question.ask, epoch: this.epoch, strokes: this.fresh() });
+    setTimeout(() => { if (this.waiting.includes(question)) this.say("busy"); }, SLOW);
   }
 
   answer(data) {
@@ -331,8 +333,9 @@ class Widget {
       this.pump();
       return;
     }
-    if (data.ask !== this.waiting) return;
-    this.waiting = null;
+    const place = this.waiting.findIndex((question) => question.ask === data.ask);
+    if (place < 0) return;
+    this.waiting.splice(0, place + 1);
     this.silence = 0;
     this.root.dataset.answers = ++this.answers;
     if (data.lost) {
@@ -352,8 +355,9 @@ class Widget {
   // The kernel is done with a message. Had it no answer, it was interrupted, or is another kernel.
   unanswered(message) {
     if (message === OPENING && !this.ready) this.lose("unknown");
-    if (!this.waiting || message !== this.message) return;
-    this.waiting = null;
+    const place = this.waiting.findIndex((question) => question.message === message);
+    if (place < 0) return;
+    this.waiting.splice(0, place + 1);
     this.silence++;
     if (this.silence >= TRIES) this.lose("silent");
     else {
