@@ -95,6 +95,13 @@ describe("peri.progress", function()
       for _ in peri.progress(10, { progress = told }) do error "interrupted!" end
     end)
     assert.are.equal("interrupted 0", told.kind .. " " .. told.count)
+    told = recorder()
+    xpcall(function()
+      for i in peri.progress(10, { progress = told }) do
+        if i == 2 then error "interrupted!" end
+      end
+    end, function(message) return { message = message } end)
+    assert.are.equal("interrupted 1", told.kind .. " " .. told.count)
     local source = setmetatable({}, { __close = function() closed = closed + 1 end })
     local function step(_, i) if i < 3 then return i + 1 end end
     for _ in peri.progress({ progress = recorder() }, step, nil, 0, source) do end -- luacheck: ignore
