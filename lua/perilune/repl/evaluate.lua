@@ -42,16 +42,19 @@ local function is_eof(message)
   return message:sub(-5) == "<eof>"
 end
 
--- Line breaks as Lua sees them, and a first line `#!...` blanked, as lua5.4 does for files.
+-- Line breaks as Lua sees them; a byte order mark and a first line `#!...` blanked, as lua5.4 does for files.
 local function normal(code)
+  if code:sub(1, 3) == "\xEF\xBB\xBF" then code = "   " .. code:sub(4) end
   if code:find("\r", 1, true) then code = code:gsub("\r\n?", "\n") end
   if code:sub(1, 2) == "#!" then code = code:gsub("^[^\n]*", function(line) return (" "):rep(#line) end) end
   return code
 end
 
--- load, with the session's variables as globals. Text only: bytecode could crash the process.
+-- load, with the session's variables as globals. Text only: bytecode could crash the process. Inside pcall, so that
+-- code nested too deeply does not call the message handler of whoever runs us.
 local function compile(self, code, name)
-  return load(code, "=" .. name, "t", self.environment.values)
+  local _, chunk, message = pcall(load, code, "=" .. name, "t", self.environment.values)
+  return chunk, message
 end
 
 -- Compiles the rewritten code, "return " before the place `split` (if any). Assigning to a <const> local of the
@@ -119,6 +122,14 @@ local function compile_last_expression(self, code, tokens, plan, name, loads)
   return nil, incomplete
 end
 
+-- Does the piece begin like no statement? Then what is wrong with it as an expression says more.
+local function is_expression(tokens)
+  local first, second = tokens[1], tokens[2]
+  if not first or first.kind == "name" or first.text == "(" then return false end
+  if first.text == "function" then return second ~= nil and second.text == "(" end
+  return in_set(first, starters)
+end
+
 --- Compiles a piece without running it.
 -- @param code  Lua source
 -- @param name  the chunk's name in messages; optional
@@ -143,6 +154,7 @@ function Session:compile(code, name)
   compiled.chunk = split or compiled.chunk
   if compiled.chunk then return compiled end
   local incomplete = unfinished or is_eof(message) or (#tokens > 0 and is_eof(as_expression))
+  if is_expression(tokens) then message = as_expression end
   return nil, incomplete and "incomplete" or "wrong", message
 end
 

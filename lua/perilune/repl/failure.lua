@@ -146,6 +146,8 @@ function failure.describe(description, sources)
     description = { status = "error", kind = "raised", value = description, message = failure.message_of(description) }
   end
   description.traceback = description.traceback or {}
+  -- coroutine.wrap puts the place of its call before that of the error: said twice when they are one line
+  description.message = description.message:gsub("^([^\n]-:%d+: )%1", "%1")
   local line, number, name = failure.source_line(description.message, sources)
   if not line and not place_of(description.message) then
     line, number, name = line_of_frames(description.traceback, sources)
