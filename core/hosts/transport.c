@@ -309,6 +309,7 @@ int peri_transport_input(peri_transport *t, peri_slice prompt, int password, per
   line->size = 0;
   if (!peri_transport_takes_input(t))
     return peri_fail(PERI_EUNSUPPORTED, "input: this front end takes no input (allow_stdin is false)");
+  if (peri_interrupted()) return PERI_TRANSPORT_INTERRUPT; /* who asks again and again asks nobody */
   int stale; /* answers to questions that were given up */
   while ((stale = read_answer(t, line)) > 0) continue;
   PERI_TRY(stale);

@@ -106,7 +106,7 @@ function commands.run(options)
   local connection, id = require("perilune.kernel.connection").read(options.connection_file)
   local server, json = require "perilune.kernel.server", require "perilune.json"
   local version, release = host.versions()
-  local open = transport.open {
+  local open <close> = transport.open { -- so that a fault of ours is told where we were started
     connection = connection, session = transport.uuid(), username = "kernel",
     kernel_info = json.message(server.info(version, release)),
     parent = math.tointeger(tonumber(os.getenv "JPY_PARENT_PID")),

@@ -190,6 +190,13 @@ static void *answer(void *text) {
   return NULL;
 }
 
+static void *interrupt_soon(void *unused) {
+  (void)unused;
+  usleep(100000);
+  peri_interrupt_raise();
+  return NULL;
+}
+
 static void test_input(void) {
   peri_slice me = {"\xFFme", 3};
   peri_buffer line = {0};
@@ -208,13 +215,16 @@ static void test_input(void) {
   CHECK(fgets(rest, sizeof rest, stdin) != NULL && strcmp(rest, "\xC3\xA9\n") == 0);
   CHECK(getchar() == EOF && feof(stdin));
   pthread_join(thread, NULL);
-  peri_interrupt_raise();
+  pthread_create(&thread, NULL, interrupt_soon, NULL);
   CHECK(peri_transport_input(t, slice("?"), 1, &line) == PERI_TRANSPORT_INTERRUPT);
+  CHECK(peri_transport_input(t, slice("not asked"), 1, &line) == PERI_TRANSPORT_INTERRUPT);
   peri_interrupt_clear();
+  pthread_join(thread, NULL);
   peri_buffer_clear(&line);
   incoming m;
   CHECK(client_read(&c, c.input, 3000, &m) && strcmp(m.content, "{\"prompt\":\"?\",\"password\":true}") == 0);
   incoming_clear(&m);
+  CHECK(!client_read(&c, c.input, 100, &m));
   CHECK(peri_transport_capture(t, 0) == PERI_OK);
   end();
 }
@@ -227,13 +237,6 @@ static double waited_for(const char *command, int *status) {
   CHECK(peri_child_start(&child, command, 0, NULL) == PERI_OK);
   CHECK(peri_child_wait(child, status) == PERI_OK);
   return seconds() - before;
-}
-
-static void *interrupt_soon(void *unused) {
-  (void)unused;
-  usleep(100000);
-  peri_interrupt_raise();
-  return NULL;
 }
 
 static void test_children(void) {

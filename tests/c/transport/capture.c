@@ -102,7 +102,8 @@ static void test_live(void) {
 }
 
 static void test_buffers_and_parents(void) {
-  setvbuf(stdout, NULL, _IOFBF, 4096);
+  static char room[4096];
+  setvbuf(stdout, room, _IOFBF, sizeof room);
   printf("kept");
   expect("1:kept");
   setvbuf(stdout, NULL, _IONBF, 0);

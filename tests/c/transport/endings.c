@@ -21,7 +21,7 @@ static void deaf_kernel(pid_t parent, int pipe) {
   if (write(pipe, "r", 1) != 1) _exit(4);
   peri_transport_message m;
   if (parent == 0) peri_transport_receive(t, 10000, &m);
-  printf("last words");
+  printf("last words\xE2\x82"); /* a character that is never finished goes out at the very end */
   for (;;) usleep(10000);
 }
 
@@ -72,6 +72,10 @@ static void test_shutdown(void) {
   char *text = client_output(&c, "shutdown_reply", &size, &messages);
   CHECK(text != NULL && strcmp(text, "1:last words") == 0);
   free(text);
+  CHECK(client_read(&c, c.iopub, 2000, &m) && strcmp(m.type, "status") == 0);
+  incoming_clear(&m);
+  CHECK(client_read(&c, c.iopub, 2000, &m) && strstr(m.content, "\"text\":\"\xEF\xBF\xBD\"") != NULL);
+  incoming_clear(&m);
   for (int port = 1; port <= 5; port++) {
     char file[128];
     snprintf(file, sizeof file, "%s-%d", c.ip, port);
