@@ -47,6 +47,7 @@ def surroundings(folder):
     for name in "PERILUNE_STARTUP", "NO_COLOR":
         environment.pop(name, None)
     environment["XDG_CACHE_HOME"] = cache
+    environment["PERILUNE_FIGURES"] = "both"  # stored notebooks are read on pages that show no SVG as well
     environment["JUPYTER_PATH"] = str(folder / "kernel" / "share" / "jupyter")
     return environment
 
