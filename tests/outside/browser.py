@@ -1,6 +1,7 @@
 """Notebooks in a real browser: a headless Chromium before JupyterLab, Notebook 7 and Debian's Notebook 6.
 
-    browser.py BUILD_FOLDER [--only lab,notebook,classic,export] [--screenshots FOLDER] [--theme "JupyterLab Dark"]
+    browser.py BUILD_FOLDER [--only lab,notebook,classic] [--screenshots FOLDER] [--theme "JupyterLab Dark"]
+    browser.py BUILD_FOLDER --picture plots/readme-notebook.png      README's picture; wants MNIST in the cache
 
 Cells are run, a training's curves are watched, the stop button interrupts it and the state goes on; digits are drawn
 with the mouse and the predictions read from the page, while the kernel is idle, busy, restarted, and not there at all.
@@ -9,6 +10,7 @@ Ends with 77 and a reason where there is no browser, no Jupyter or no notebook k
 import argparse
 import importlib.util
 import math
+import os
 import re
 import shutil
 import subprocess
@@ -44,6 +46,20 @@ print "the long cell is done\"""",
     """peri.draw(net)""",
 ]
 SETUP, ENDLESS, KNOWS, FIT, DRAW, DRAWN, LONG, SECOND = range(len(CELLS))
+
+PICTURE = [
+    """local peri = require "perilune"
+local nn = peri.nn
+local train, test = peri.data.mnist()
+local net = nn.Sequential {
+  nn.Conv2D { 16, 3, activation = "relu" }, nn.MaxPool2D { 2 },
+  nn.Conv2D { 32, 3, activation = "relu" }, nn.MaxPool2D { 2 },
+  nn.Flatten {}, nn.Dense { 64, activation = "relu" }, nn.Dense { 10, activation = "softmax" },
+}
+net:fit(train, { epochs = 12, batch = 128, validation = test, loss = "sparse_categorical_crossentropy",
+  metrics = { "accuracy" }, optimizer = peri.optim.Adam { lr = 1e-3 } })""",
+    "peri.draw()",
+]
 
 
 def arc(cx, cy, rx, ry, start, end, steps=24):
@@ -284,6 +300,28 @@ def drive(browser, kind, folder, prefix, options):
         server.close()
 
 
+def take_picture(browser, folder, prefix, options):
+    """A net learns MNIST in a notebook (Notebook 7), with its curves; then a digit is drawn for it."""
+    from pages import Notebook, Server, write_notebook
+    shutil.copytree(prefix / "share", folder / "share")
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    server = Server("notebook", folder, options.theme, {"XDG_CACHE_HOME": cache})
+    try:
+        write_notebook(folder / "notebooks" / "digits.ipynb", PICTURE)
+        page = browser.new_page(viewport={"width": 1000, "height": 1150})
+        notebook = Notebook(page, server, "digits.ipynb")
+        notebook.run(0)
+        notebook.run(1)
+        canvas = canvas_of(notebook, 1)
+        canvas.wait(state="ready")
+        canvas.draw(STROKES[5])
+        canvas.wait(best="5", state="ready")
+        page.wait_for_timeout(500)  # the bars are on their way
+        page.screenshot(path=str(options.picture))
+    finally:
+        server.close()
+
+
 def check_export(browser, html, options):
     """In a page without a kernel the canvas is a text that says where it lives; with scripts and without."""
     for scripts in (True, False):
@@ -305,6 +343,7 @@ def program():
     parser.add_argument("build", type=Path, help="the folder in which Perilune was built")
     parser.add_argument("--only", default="lab,notebook,classic", help="front ends, with commas between them")
     parser.add_argument("--screenshots", type=Path, help="a folder for pictures of the pages")
+    parser.add_argument("--picture", type=Path, help="make README's picture instead, in this file")
     parser.add_argument("--theme", help="JupyterLab's theme")
     options = parser.parse_args()
     options.build = options.build.resolve()
@@ -339,6 +378,10 @@ def main():
                        stdout=subprocess.DEVNULL)
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         try:
+            if options.picture:
+                (place / "picture").mkdir()
+                take_picture(browser, place / "picture", place / "prefix", options)
+                return
             html = None
             for kind in kinds:
                 print(f"{kind}:", flush=True)

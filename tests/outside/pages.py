@@ -50,9 +50,9 @@ def free_port():
 
 
 class Server:
-    def __init__(self, kind, folder, theme=None):
+    def __init__(self, kind, folder, theme=None, variables=None):
         self.kind, self.folder, self.token = kind, Path(folder), secrets.token_hex(12)
-        self.environment = environment(self.folder)
+        self.environment = environment(self.folder) | (variables or {})
         self.settings("apputils-extension/notification", {"fetchNews": "false", "checkForUpdates": False})
         self.settings("notebook-extension/tracker", {"windowingMode": "none"})  # all cells are in the page, in order
         if theme:
