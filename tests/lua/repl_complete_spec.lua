@@ -106,6 +106,25 @@ describe("completion", function()
     assert.equal("", at "local plain = { uni")
   end)
 
+  it("follows functions that hand their options on, and reads comments where nothing is checked", function()
+    session:run "local net, set = peri.nn.Sequential {}, peri.data.tensors(peri.ones(2, 2))"
+    assert.equal("rotate rotation", at "peri.data.augment { rota")
+    assert.equal("rotate rotation", at "set:augment { rota")
+    assert.equal("fuse", at "net:plan { fus")
+    assert.equal("dir", at "peri.data.mnist { di")
+    assert.equal("layer", at "peri.explain.grad_cam(net, x, { lay")
+    session:run "local fig = peri.plot.figure()"
+    assert.equal("dash linewidth points", (at "fig:lines(x, { ":gsub("color ", ""):gsub(" title", "")))
+    assert.equal("xlabel xrange xticks", at "peri.plot.lines(x, { x")
+    assert.equal("dtype requires_grad", at "peri.zeros(2, { ")
+    assert.equal("float32 float64", at "peri.zeros(2, { dtype = 'fl")
+    assert.equal("float32 float64", at "peri.zeros(2, 'fl")
+    assert.equal("uint8", at "peri.to(x, 'u")
+    session:run "--- Mine.\n-- @param options speed (1: as it is), depth = 3\nlocal function mine(x, options)\n  return options\nend"
+    assert.equal("depth speed", at "mine(1, { ")
+    assert.matches("batches", at "set:ba")
+  end)
+
   it("offers the words an argument takes", function()
     session:run "local nn = peri.nn"
     assert.equal("softmax softplus", at "nn.Dense { 3, activation = 'so")

@@ -8,6 +8,7 @@
 local lexer = require "perilune.repl.lexer"
 local members = require "perilune.repl.members"
 local chain = require "perilune.repl.chain"
+local options = require "perilune.repl.options"
 local signature = require "perilune.repl.signature"
 
 local complete = {}
@@ -104,7 +105,7 @@ end
 -- What the table whose bracket is tokens[at] may hold: the arguments of the function that `keys` lead to.
 local function arguments_of(session, keys)
   local value = chain.value(keys, session)
-  return value ~= nil and signature.arguments(value, session) or {}
+  return value ~= nil and options.of(value, session) or {}
 end
 
 -- The names that go at a place inside a call's table, where a name may begin.
@@ -160,15 +161,15 @@ local function string_keys(session, tokens, partial, quote)
   return list
 end
 
--- nn.Dense { 3, activation = "re
+-- nn.Dense { 3, activation = "re; and types of numbers where they go by place: zeros(2, "fl
 local function choices(session, tokens, partial)
-  local name = tokens[#tokens].text == "=" and tokens[#tokens - 1]
-  local keys, table_at
-  if name then keys, table_at = chain.call(tokens, #tokens - 1) end
+  local named = tokens[#tokens].text == "="
+  local name = named and tokens[#tokens - 1].text or "dtype"
+  local keys, table_at = chain.call(tokens, named and #tokens - 1 or #tokens)
   local list = {}
-  if not table_at then return list end
+  if not keys or named ~= (table_at ~= nil) then return list end
   for _, argument in ipairs(arguments_of(session, keys)) do
-    if argument.name == name.text then
+    if argument.name == name then
       for word in (argument.choices or ""):gmatch("[^|]+") do
         if starts_with(word, partial) then list[#list + 1] = { text = word, type = "string", signature = "" } end
       end
@@ -303,15 +304,15 @@ end
 --- One press of Tab.
 -- @param before   code up to the cursor
 -- @param session  from perilune.repl.evaluate
--- @param options  { files = function, width = 80, after = code behind the cursor }
+-- @param given    { files = function, width = 80, after = code behind the cursor }
 -- @return the text to insert, or nil
 -- @return the candidates to list below the line, or nil
-function complete.step(before, session, options)
+function complete.step(before, session, given)
   if before:match("[^\n]*$"):find("^%s*$") then return "  " end
-  local words, from, kind, list = complete.at(before, session, options.files)
+  local words, from, kind, list = complete.at(before, session, given.files)
   if #words == 0 then return nil end
   local insert = common_prefix(words):sub(#before - from + 2)
-  if #words == 1 then return insert .. ending(list[1], kind, before, from, options.after or "") end
+  if #words == 1 then return insert .. ending(list[1], kind, before, from, given.after or "") end
   if insert ~= "" then return insert end
   local shown = {}
   for i = 1, math.min(#words, SHOWN) do
@@ -319,7 +320,7 @@ function complete.step(before, session, options)
     if list[i].type == "argument" then shown[i] = shown[i] .. " =" end
   end
   if #words > SHOWN then shown[#shown + 1] = ("... %d more"):format(#words - SHOWN) end
-  return nil, complete.columns(shown, options.width or 80)
+  return nil, complete.columns(shown, given.width or 80)
 end
 
 return complete

@@ -39,11 +39,12 @@ local collect
 local function add_index(found, index, depth)
   if type(index) == "table" then
     collect(found, index, depth + 1)
-  elseif type(index) == "function" and debug.getinfo(index, "S").what == "C" then
+  elseif type(index) == "function" then
+    local c = debug.getinfo(index, "S").what == "C"
     for i = 1, 255 do
       local name, held = debug.getupvalue(index, i)
       if not name then break end
-      if type(held) == "table" then add_keys(found, held) end
+      if type(held) == "table" and (c or name:lower():find("method")) then add_keys(found, held) end
     end
   end
 end
