@@ -66,7 +66,7 @@ def missing(build, paths):
         return None
     done = subprocess.run([str(build / "perilune"), "-e", "require('perilune').data.mnist()"], stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True)
-    return done.stdout.strip() if done.returncode else None
+    return done.stdout.partition("stack traceback")[0].strip() if done.returncode else None
 
 
 def execute(text, folder):
