@@ -28,6 +28,11 @@ line() { # tmux takes a `;` at the end for its own
   tm send-keys -t t -l "$text"
   tm send-keys -t t Enter
 }
+# Lines that come in one burst are taken for a paste, which brings its own indentation.
+typed() {
+  tm send-keys -t t -l "$1"; sleep 0.25
+  tm send-keys -t t Enter; sleep 0.25
+}
 keys() { tm send-keys -t t "$@"; }
 screen() { tm capture-pane -p -t t; }
 wait_for() {
@@ -139,11 +144,11 @@ line '"gave" .. " up"'
 shows "Ctrl-C gives an open block up" '^gave up$'
 
 clear_screen
-line 'for i = 1, 2 do'
-line 'if i > 1 then'
-line 'print("deep " .. i)'
-line 'end'
-keys -l 'en'; sleep 0.1; keys -l 'd'
+typed 'for i = 1, 2 do'
+typed 'if i > 1 then'
+typed 'print("deep " .. i)'
+typed 'end'
+keys -l 'en'; sleep 0.25; keys -l 'd'; sleep 0.25
 shows "an open block is indented" '^\|     print\("deep " \.\. i\)$'
 shows "and its end moves back" '^\|   end$'
 shows "to where it began" '^\| end$'
@@ -154,10 +159,10 @@ shows "Up brings the whole piece back" '^\| end$'
 keys Up Up C-a M-f; keys -l ' "and"'; keys BSpace BSpace BSpace BSpace BSpace C-k; keys -l '("mended " .. i)'; keys M-'>' Enter
 shows "and a line in its middle can be mended" '^mended 2$'
 clear_screen
-line 'local function f(n)'
-line 'return {'
-line 'n,'
-keys -l '}'; sleep 0.1; keys Enter; sleep 0.1; keys -l 'end'
+typed 'local function f(n)'
+typed 'return {'
+typed 'n,'
+typed '}'; keys -l 'end'; sleep 0.25
 shows "a closing bracket moves back" '^\|   }$'
 keys C-c
 shows "Ctrl-C gives the lines up" 'end\^C$'
