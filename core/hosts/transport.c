@@ -125,7 +125,6 @@ int peri_transport_open(peri_transport **out, const peri_transport_options *opti
     return peri_fail(status, "%s", message);
   }
   handle_interrupts(t);
-  peri__children_end(0);
   *out = t;
   return PERI_OK;
 }
@@ -165,7 +164,7 @@ static void close_sockets(peri_transport *t) {
 void peri_transport_close(peri_transport *t) {
   if (t == NULL || t->process != getpid()) return;
   peri_transport_capture(t, 0);
-  peri__children_end(1);
+  peri__children_end();
   join_threads(t);
   close_sockets(t);
   if (t->sigint_ours) signal(SIGINT, SIG_DFL);

@@ -27,11 +27,11 @@ struct peri_child {
   pid_t pid;
   int pidfd;     /* -1 on a system without them */
   int64_t told;  /* when its group was told of an interrupt; 0: it was not */
+  int ending;    /* the kernel has left: it is not waited for at leisure */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static peri_child *living;
-static int ending; /* the process leaves: nobody is waited for at leisure */
 
 static void before_fork(void) { pthread_mutex_lock(&lock); }
 static void after_fork(void) { pthread_mutex_unlock(&lock); }
@@ -50,10 +50,10 @@ void peri__children_interrupt(void) {
   pthread_mutex_unlock(&lock);
 }
 
-void peri__children_end(int end) {
+void peri__children_end(void) {
   pthread_mutex_lock(&lock);
-  ending = end;
-  if (end) tell(SIGTERM);
+  tell(SIGTERM);
+  for (peri_child *child = living; child != NULL; child = child->next) child->ending = 1;
   pthread_mutex_unlock(&lock);
 }
 
@@ -152,7 +152,7 @@ static int reap(peri_child *child, int *status) {
 
 static int is_pressed(const peri_child *child) {
   pthread_mutex_lock(&lock);
-  int pressed = child->told != 0 || ending;
+  int pressed = child->told != 0;
   pthread_mutex_unlock(&lock);
   return pressed || peri_interrupted();
 }
@@ -160,13 +160,13 @@ static int is_pressed(const peri_child *child) {
 /* Presses a child harder as time goes by, which for it began at `since`; `step` counts what was done. */
 static void press(peri_child *child, int64_t *since, int *step) {
   pthread_mutex_lock(&lock);
-  int now_interrupted = peri_interrupted();
+  int now_interrupted = peri_interrupted(), now = now_interrupted || child->ending;
   if (child->told == 0) {
     child->told = peri__now();
     if (now_interrupted) kill(-child->pid, SIGINT);
   }
-  if (now_interrupted || ending) *since = child->told;
-  int64_t passed = peri__now() - *since - (now_interrupted || ending ? 0 : PATIENCE);
+  if (now) *since = child->told;
+  int64_t passed = peri__now() - *since - (now ? 0 : PATIENCE);
   if (*step < 1 && passed >= ASK_AGAIN) {
     *step = 1;
     kill(-child->pid, SIGTERM);

@@ -105,7 +105,7 @@ int peri__status(peri_transport *t, peri__parent *parent, const char *state);
 /* --- children (transport_child.c) --- */
 
 void peri__children_interrupt(void);
-void peri__children_end(int end); /* 1: the process leaves, they are told to end; 0: it has only begun */
+void peri__children_end(void); /* the kernel leaves: those that live are told to end */
 
 struct peri_transport {
   pid_t process;    /* that opened it */

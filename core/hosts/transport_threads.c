@@ -27,7 +27,7 @@ static void ask_to_leave(peri_transport *t, int restart) {
 
 /* The end without the main thread, by the control thread, which has closed its socket. */
 static void end_process(peri_transport *t) {
-  peri__children_end(1);
+  peri__children_end();
   pthread_mutex_lock(&t->lock);
   peri__drain_pipes(t);
   peri__queue_output(t, 1);

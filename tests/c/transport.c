@@ -241,14 +241,14 @@ static double waited_for(const char *command, int *status) {
 
 static void test_children(void) {
   int status;
-  waited_for("exit 3", &status);
+  waited_for("sleep 0.5; exit 3", &status);
   CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 3);
   static const char *const commands[] = {"sleep 20", "trap '' INT TERM; sleep 20; sleep 20", "sh -c 'sleep 20; true'"};
   for (size_t i = 0; i < 3; i++) {
     pthread_t thread;
     pthread_create(&thread, NULL, interrupt_soon, NULL);
     CHECK(waited_for(commands[i], &status) < 0.6);
-    CHECK(WIFSIGNALED(status));
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == (i == 1 ? SIGKILL : SIGINT));
     pthread_join(thread, NULL);
     peri_interrupt_clear();
   }
@@ -261,6 +261,22 @@ static void test_children(void) {
   CHECK(peri_child_start(&child, "echo hi", 'r', &file) == PERI_OK);
   CHECK(fgets(line, sizeof line, file) != NULL && strcmp(line, "hi\n") == 0 && fclose(file) == 0);
   CHECK(peri_child_wait(child, &status) == PERI_OK && status == 0);
+}
+
+/* Those that live when the transport is closed end with it. */
+static void test_children_at_the_end(void) {
+  peri_child *child;
+  FILE *file;
+  int status;
+  begin();
+  CHECK(peri_child_start(&child, "trap '' TERM; sleep 20; sleep 20", 'r', &file) == PERI_OK);
+  usleep(100000);
+  peri_transport_close(t);
+  double before = seconds();
+  CHECK(peri_child_wait(child, &status) == PERI_OK);
+  CHECK(seconds() - before < 1);
+  fclose(file);
+  client_end(&c);
 }
 
 /* Every allocation of opening and of a message fails once: an error, and nothing is left behind. */
@@ -298,6 +314,7 @@ int main(void) {
   test_addresses();
   test_input();
   test_children();
+  test_children_at_the_end();
   test_faults();
   test_capture();
   test_endings();
