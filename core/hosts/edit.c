@@ -18,6 +18,7 @@
 #include <unistd.h>
 #include <wchar.h>
 
+#include "base/file.h"
 #include "base/interrupt.h"
 #include "base/status.h"
 
@@ -271,16 +272,7 @@ int peri_edit_write(const char *text, size_t length) {
 }
 
 int peri_edit_append(const char *path, const char *text, unsigned long length) {
-  PERI_TRY(make_folders(path));
-  int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) return fail_file("open", path);
-  int failed = write_all(fd, text, length) != 0;
-  if (failed) {
-    int status = fail_file("write to", path);
-    close(fd);
-    return status;
-  }
-  return close(fd) == 0 ? PERI_OK : fail_file("write to", path);
+  return peri_file_append(path, text, length);
 }
 
 int peri_edit_replace(const char *path, const char *text, unsigned long length) {
