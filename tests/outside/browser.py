@@ -266,6 +266,24 @@ def check_saved(notebook):
     return html
 
 
+def check_reopened(notebook, shot):
+    """Opened again, the page shows the text, or where its scripts run and find the kernel, the canvas as it was."""
+    notebook.save()
+    notebook.connected = False
+    notebook.page.reload()
+    notebook.wait_ready()
+    canvas = canvas_of(notebook, DRAW)
+    canvas.root.wait_for()
+
+    def settled():
+        if canvas.data("state") == "ready":
+            return canvas.data("best") is not None
+        return canvas.root.inner_text().startswith("A canvas to draw digits on. Run this cell")
+    notebook.wait(settled, "the canvas or its text in the page that was opened again")
+    print(f"  opened again: {canvas.data('state') or 'no scripts'}")
+    shot("reopened")
+
+
 def drive(browser, kind, folder, prefix, options):
     """All that is held of one front end."""
     from pages import Notebook, Server, write_notebook
@@ -292,6 +310,7 @@ def drive(browser, kind, folder, prefix, options):
             html = check_saved(notebook)
             check_restart(notebook, canvas_of(notebook, DRAW))
             shot("restarted")
+            check_reopened(notebook, shot)
             expect(not [e for e in notebook.errors if "perilune" in e.lower() or "comm" in e.lower()],
                    f"errors in the page: {notebook.errors}")
             print(f"  {kind}: {time.monotonic() - start:.1f} s")
