@@ -21,6 +21,7 @@
 local args = require "perilune.args"
 local attribution = require "perilune.explain.attribution"
 local picture = require "perilune.explain.picture"
+local recording = require "perilune.tensor.recording"
 local scores = require "perilune.explain.scores"
 local tsne = require "perilune.explain.tsne"
 local walk = require "perilune.explain.walk"
@@ -113,9 +114,9 @@ end
 local function activations(net, x, layer)
   local where = "explain.activations"
   x = scores.check(where, net, x)
-  if layer == nil or layer == "all" then return scores.recording(false, all_activations, net, x) end
+  if layer == nil or layer == "all" then return recording(false, all_activations, net, x) end
   local place, found = walk.find(where, net, layer), nil
-  scores.recording(false, walk.run, net, x, function(path, output)
+  recording(false, walk.run, net, x, function(path, output)
     if path == place.path then found = output:detach() end
   end)
   return found

@@ -4,6 +4,7 @@
 -- peri.optim, peri.data, peri.plot, ...) are loaded when they are first named.
 -- @module perilune
 local core = require "perilune.core"
+local recording = require "perilune.tensor.recording"
 
 local peri = setmetatable({}, { __name = "perilune" })
 
@@ -57,12 +58,6 @@ getmetatable(peri).__names = function()
   return names
 end
 
-local function restore(before, ok, ...)
-  core.set_grad_enabled(before)
-  if not ok then error((...), 0) end
-  return ...
-end
-
 --- Calls a function without recording for differentiation.
 -- @param f   the function
 -- @param ... its arguments
@@ -72,7 +67,7 @@ function peri.no_grad(f, ...)
   if type(f) ~= "function" and not (type(meta) == "table" and meta.__call) then
     error(("no_grad: wants a function (and its arguments), got %s"):format(f == nil and "nil" or "a " .. type(f)), 2)
   end
-  return restore(core.set_grad_enabled(false), pcall(f, ...))
+  return recording(false, f, ...)
 end
 
 --- Calls a function and tells where its time went: calls and milliseconds of every op, forward and backward.

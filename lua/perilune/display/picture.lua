@@ -5,6 +5,7 @@
 -- @module perilune.display.picture
 local core = require "perilune.core"
 local blocks = require "perilune.display.blocks"
+local recording = require "perilune.tensor.recording"
 
 local picture = {}
 
@@ -20,14 +21,6 @@ local function image() return require "perilune.image" end
 function picture.available()
   local ok = pcall(image)
   return ok
-end
-
-local function unrecorded(f, ...)
-  local before = core.set_grad_enabled(false)
-  local results = table.pack(pcall(f, ...))
-  core.set_grad_enabled(before)
-  if not results[1] then error(results[2], 0) end
-  return table.unpack(results, 2, results.n)
 end
 
 -- --- from a tensor to uint8 -------------------------------------------------------------------------------------
@@ -119,7 +112,7 @@ end
 function picture.of(x)
   local shape = x.shape
   if not (DTYPES[x.dtype] and looks_like_pictures(shape) and picture.available()) then return nil end
-  return unrecorded(collected, x:detach(), shape, #shape == 4 and LARGEST_TILE or LARGEST)
+  return recording(false, collected, x:detach(), shape, #shape == 4 and LARGEST_TILE or LARGEST)
 end
 
 -- --- PNG --------------------------------------------------------------------------------------------------------
@@ -167,14 +160,14 @@ end
 --- The PNG of pictures that picture.of found: one enlarged by a whole factor, or a grid.
 -- @param found what picture.of gave
 -- @param given scale, columns; chosen when left out
-function picture.png(found, given) return unrecorded(encoded, found, given or {}) end
+function picture.png(found, given) return recording(false, encoded, found, given or {}) end
 
 --- Small pictures of equal size side by side in one PNG, for a table's cell.
 -- @param parts a list of tensors (H, W) or (H, W, C), of any type
 -- @param scale pixels of the page for one of theirs; chosen when nil, for tiles of about `side` pixels
 -- @param side  56 unless told
 function picture.strip(parts, scale, side)
-  return unrecorded(function()
+  return recording(false, function()
     local list, low, high = {}, nil, nil
     for i, part in ipairs(parts) do
       part = part:detach()
@@ -196,11 +189,11 @@ end
 -- --- characters -------------------------------------------------------------------------------------------------
 
 --- Pictures as text, as blocks.lua draws them.
-function picture.text(found, screen) return unrecorded(blocks.draw, found.parts, found.total, screen) end
+function picture.text(found, screen) return recording(false, blocks.draw, found.parts, found.total, screen) end
 
 --- One picture, as image.load gives it, as text.
 function picture.drawn(x, screen)
-  return unrecorded(function()
+  return recording(false, function()
     local part = smaller(x:detach(), LARGEST_TILE)
     return (blocks.draw({ to_bytes(part) }, 1, screen))
   end)
@@ -245,7 +238,7 @@ function picture.asked(x, given)
   end
   if given.columns and given.columns < 1 then error("image: columns wants 1 or more", 0) end
   local plain = ("picture of %s (%s)"):format(x.dtype, table.concat(x.shape, ", "))
-  local found = unrecorded(function()
+  local found = recording(false, function()
     local y = x:detach()
     if y.ndim == 2 then y = y:reshape(y.shape[1], y.shape[2], 1) end
     if y.dtype == "int64" then y = y:double() end

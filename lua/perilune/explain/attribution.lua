@@ -4,6 +4,7 @@
 local args = require "perilune.args"
 local core = require "perilune.core"
 local picture = require "perilune.explain.picture"
+local recording = require "perilune.tensor.recording"
 local scores = require "perilune.explain.scores"
 local walk = require "perilune.explain.walk"
 
@@ -168,7 +169,7 @@ end
 -- Feature maps at a place, their gradient, scores, classes. Nothing before the place is recorded.
 local function maps_gradient(where, net, x, path, given, kind)
   local maps
-  return scores.recording(false, function()
+  return recording(false, function()
     local y = walk.run(net, x, function(at, output)
       if at ~= path then return end
       maps = output:detach():require_grad()

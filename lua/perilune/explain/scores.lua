@@ -2,6 +2,7 @@
 -- class), and gradients that leave no trace in the net.
 -- @module perilune.explain.scores
 local core = require "perilune.core"
+local recording = require "perilune.tensor.recording"
 local walk = require "perilune.explain.walk"
 
 local scores = {}
@@ -46,15 +47,6 @@ function scores.check_float(where, net, x)
     error(("%s: x is %s, and only floating numbers can be differentiated: x:float()"):format(where, x.dtype), 0)
   end
   return x
-end
-
---- Calls f with recording on (or off), and puts things back as they were, whatever happens.
-function scores.recording(on, f, ...)
-  local before = core.set_grad_enabled(on)
-  local results = table.pack(pcall(f, ...))
-  core.set_grad_enabled(before)
-  if not results[1] then error(results[2], 0) end
-  return table.unpack(results, 2, results.n)
 end
 
 -- --- the score ---
@@ -153,7 +145,7 @@ end
 --- The net's scores of a batch, without a graph.
 -- @return scores (n), classes int64 (n)
 function scores.values(where, net, x, class, kind)
-  return scores.recording(true, function()
+  return recording(true, function()
     local said, ending = scores.outputs(where, net(x), kind)
     local score, classes = scores.of(where, net, said, ending, class, kind)
     return score:detach(), classes
@@ -173,7 +165,7 @@ end
 --- The gradient of the scores by the input.
 -- @return gradient (x's shape), scores (n), classes int64 (n)
 function scores.input_gradient(where, net, x, class, kind)
-  return scores.recording(true, function()
+  return recording(true, function()
     local leaf = x:detach():require_grad()
     local said, ending = scores.outputs(where, net(leaf), kind)
     local score, classes = scores.of(where, net, said, ending, class, kind)

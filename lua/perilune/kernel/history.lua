@@ -14,14 +14,6 @@ local LIMIT = 5000        -- entries kept
 local KEPT_OUTPUTS = 1000 -- results of this session kept
 local LONGEST_OUTPUT = 10000
 
-local function escape(source)
-  return (source:gsub("[\\\n]", { ["\\"] = "\\\\", ["\n"] = "\\n" }))
-end
-
-local function unescape(line)
-  return (line:gsub("\\(.)", function(char) return char == "n" and "\n" or char end))
-end
-
 --- Where the history is kept, beside the prompt's; nil where that has no place.
 function history.path()
   local path = prompt_history.path()
@@ -31,7 +23,7 @@ end
 local function parse(line)
   local session, number, source = line:match "^(%d+)\t(%d+)\t(.*)$"
   session, number = math.tointeger(tonumber(session)), math.tointeger(tonumber(number))
-  if session and number then return { session = session, number = number, source = unescape(source) } end
+  if session and number then return { session = session, number = number, source = prompt_history.unescape(source) } end
 end
 
 local function read(path, files, limit)
@@ -71,7 +63,7 @@ function history:add(number, source)
     self.entries = table.move(self.entries, self.limit + 1, #self.entries, 1, {})
   end
   if not self.path or self.failed then return true end
-  local line = ("%d\t%d\t%s\n"):format(self.session, number, escape(source))
+  local line = ("%d\t%d\t%s\n"):format(self.session, number, prompt_history.escape(source))
   local ok, problem = pcall(self.files.append, self.path, line)
   if ok then return true end
   self.failed = true

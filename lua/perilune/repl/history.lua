@@ -3,15 +3,18 @@
 -- Each entry is appended at once with one write, so that two prompts at a time lose nothing; a file that
 -- has grown past twice the limit is rewritten with its newest entries when it is opened.
 -- @module perilune.repl.history
+local folder = require "perilune.repl.folder"
+
 local history = {}
 
 local LIMIT = 5000
 
-local function escape(entry)
+--- An entry as one line, and back.
+function history.escape(entry)
   return (entry:gsub("[\\\n]", { ["\\"] = "\\\\", ["\n"] = "\\n" }))
 end
 
-local function unescape(line)
+function history.unescape(line)
   return (line:gsub("\\(.)", function(char) return char == "n" and "\n" or char end))
 end
 
@@ -19,12 +22,7 @@ end
 function history.path()
   local own = os.getenv("PERILUNE_HISTORY")
   if own then return own ~= "" and own or nil end
-  local state, home = os.getenv("XDG_STATE_HOME"), os.getenv("HOME")
-  if not state or state:sub(1, 1) ~= "/" then
-    if not home or home == "" then return nil end
-    state = home .. "/.local/state"
-  end
-  return state .. "/perilune/history"
+  return folder.file("XDG_STATE_HOME", ".local/state", "history")
 end
 
 --- Reads the entries of a history file, oldest first, and bounds the file.
@@ -42,7 +40,7 @@ function history.load(path, files, limit)
   file:close()
   local entries = {}
   local first = math.max(1, #lines - limit + 1)
-  for i = first, #lines do entries[#entries + 1] = unescape(lines[i]) end
+  for i = first, #lines do entries[#entries + 1] = history.unescape(lines[i]) end
   if #lines > 2 * limit then
     -- A history that cannot be shortened still works.
     pcall(files.replace, path, table.concat(lines, "\n", first) .. "\n")
@@ -54,7 +52,7 @@ end
 -- @return true, or nil and why not
 function history.append(path, files, entry)
   if not path then return true end
-  local ok, message = pcall(files.append, path, escape(entry) .. "\n")
+  local ok, message = pcall(files.append, path, history.escape(entry) .. "\n")
   if not ok then return nil, message end
   return true
 end

@@ -1,17 +1,14 @@
 --- The prompt's start-up file: Lua that runs in the session before the first prompt.
 -- @module perilune.repl.startup
+local folder = require "perilune.repl.folder"
+
 local startup = {}
 
 --- Where it is: $PERILUNE_INIT (empty: nowhere), else perilune/init.lua in the XDG folder for configuration.
 function startup.path()
   local own = os.getenv("PERILUNE_INIT")
   if own then return own ~= "" and own or nil, true end
-  local folder, home = os.getenv("XDG_CONFIG_HOME"), os.getenv("HOME")
-  if not folder or folder:sub(1, 1) ~= "/" then
-    if not home or home == "" then return nil end
-    folder = home .. "/.config"
-  end
-  return folder .. "/perilune/init.lua"
+  return folder.file("XDG_CONFIG_HOME", ".config", "init.lua")
 end
 
 --- Runs a start-up file in a session.

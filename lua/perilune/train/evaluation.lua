@@ -4,7 +4,7 @@ local core = require "perilune.core"
 local html = require "perilune.display.html"
 local metrics = require "perilune.train.metrics"
 local progress = require "perilune.train.progress"
-local weights = require "perilune.train.weights"
+local recording = require "perilune.tensor.recording"
 
 local evaluation = {}
 
@@ -50,7 +50,7 @@ end
 
 --- Hands a batch to a metric, without recording.
 function evaluation.update(metric, prediction, target, sample_weights)
-  weights.unrecorded(metric.update, metric, prediction, target, sample_weights)
+  recording(false, metric.update, metric, prediction, target, sample_weights)
 end
 
 -- A net as a function of a batch, for a while in which it does not learn. Anything callable goes for a net.
@@ -69,7 +69,7 @@ function evaluation.run(net, data, size, loss, list)
   local mean = metrics.mean "loss"
   for _, metric in ipairs(list) do metric:reset() end
   local arena = core.arena()
-  weights.unrecorded(function()
+  recording(false, function()
     local say = resting(net, data.count)
     for x, y in data:batches { size = size } do
       local scope <close> = arena:scope(x) -- luacheck: ignore
@@ -96,7 +96,7 @@ function evaluation.predict(net, x, size)
     local scope <close> = arena:scope(batch) -- luacheck: ignore
     return say(batch)
   end
-  weights.unrecorded(function()
+  recording(false, function()
     if type(x) == "userdata" then
       local count = #x
       local say = resting(net, count)

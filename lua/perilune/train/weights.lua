@@ -1,24 +1,16 @@
 --- A net's weights as a list: taken aside and put back. Running statistics are among them.
 -- @module perilune.train.weights
 local core = require "perilune.core"
+local recording = require "perilune.tensor.recording"
 
 local weights = {}
-
---- Calls f without recording on the tape, whatever happens inside.
-function weights.unrecorded(f, ...)
-  local before = core.set_grad_enabled(false)
-  local results = table.pack(pcall(f, ...))
-  core.set_grad_enabled(before)
-  if not results[1] then error(results[2], 0) end
-  return table.unpack(results, 2, results.n)
-end
 
 --- The net's weights, in its own order; the tensors themselves.
 function weights.of(net) return net:weights() end
 
 --- A copy of every weight.
 function weights.copy(net)
-  return weights.unrecorded(function()
+  return recording(false, function()
     local list = {}
     for i, tensor in ipairs(weights.of(net)) do list[i] = core.tensor(tensor) end
     return list
@@ -37,7 +29,7 @@ function weights.put(net, values)
     local a, b = table.concat(tensor.shape, ", "), table.concat(values[i].shape, ", ")
     if a ~= b then error(("weight %d of the net has shape (%s), its value (%s)"):format(i, a, b), 0) end
   end
-  weights.unrecorded(function()
+  recording(false, function()
     for i, tensor in ipairs(list) do tensor:copy_(values[i]) end
   end)
 end
