@@ -102,7 +102,8 @@ function commands.run(options)
   needs "cjson"
   local host = own_host() or program_of(nil)
   adapt(transport)
-  require("perilune.kernel.guard").install()
+  local guard = require "perilune.kernel.guard"
+  guard.install()
   local connection, id = require("perilune.kernel.connection").read(options.connection_file)
   local server, json = require "perilune.kernel.server", require "perilune.json"
   local version, release = host.versions()
@@ -112,7 +113,8 @@ function commands.run(options)
     parent = math.tointeger(tonumber(os.getenv "JPY_PARENT_PID")),
   }
   local running = server.new {
-    transport = open, connection = connection, id = id, version = version, release = release, uuid = transport.uuid,
+    transport = open, connection = connection, id = id, version = version, release = release,
+    uuid = transport.uuid, xpcall = guard.strings(host.xpcall),
     files = files_of(transport), history_path = require("perilune.kernel.history").path(),
   }
   current = running

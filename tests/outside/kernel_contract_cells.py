@@ -344,6 +344,22 @@ class Failures(Case):
             }.items():
                 self.assertEqual(book.ask(kind, content)[0].get("status", "ok") not in ("error",), True, kind)
 
+    def test_a_cell_that_breaks_strings(self):
+        with front.Notebook() as book:
+            book.run("function string.twice(s) return s .. s end")
+            self.assertEqual(book.value("('x'):twice()").strip('"'), "xx")
+            self.assertEqual(book.value("setmetatable({}, { __tostring = function() return ('y'):twice() end })"), "yy")
+            book.run("format = string.format string.format = function() return 'mine' end")
+            self.assertEqual(book.value("('%d'):format(5)").strip('"'), "mine")
+            book.run("for name in pairs(string) do string[name] = nil end")
+            self.assertEqual(book.value("{ 1, 2.5 }"), "{ 1, 2.5 }")
+            self.assertEqual(book.run("('x'):rep(2)")[0]["status"], "error")
+            book.run("getmetatable('').__index = nil")
+            self.assertEqual(book.value("1 + 1"), "2")
+            self.assertEqual(book.ask("complete_request", {"code": "pri", "cursor_pos": 3})[0]["matches"], ["print"])
+            text = "\n".join(book.run("error 'x'")[0]["traceback"])
+            self.assertNotIn("guard.lua", text)
+
     def test_a_strict_global_table(self):
         with front.Notebook() as book:
             book.run("setmetatable(_G, { __index = function(_, n) error('undeclared ' .. n, 2) end,"

@@ -26,10 +26,20 @@ local function name_of(description)
   return type(name) == "string" and name or "Error"
 end
 
+-- The frame of kernel/guard.lua, below all that a cell has called, is none of the cell's.
+local function without_guard(frames)
+  local kept = {}
+  for _, frame in ipairs(frames) do
+    if not frame:find("kernel/guard.lua:", 1, true) then kept[#kept + 1] = frame end
+  end
+  return kept
+end
+
 --- A failure's description as text in colour.
 -- @param description  from perilune.repl.failure
 function failing.text(description)
   if description.message:find "interrupted!?$" then description.traceback = {} end -- where it was says enough
+  description.traceback = without_guard(description.traceback)
   local ok, text = pcall(failure.text, description, paint)
   return ok and text or paint(description.message, "error")
 end

@@ -1,6 +1,6 @@
 --- The kernel: receives requests, puts busy and idle around each, and answers.
 --
--- Everything a cell, a comm's handler or a value's own code does runs through host.xpcall, into which an interrupt
+-- Everything a cell, a comm's handler or a value's own code does runs through host.xpcall (kernel.xpcall), into which an interrupt
 -- reaches; the kernel's own code never does. What fails in the kernel itself becomes an error reply: it goes on.
 -- @module perilune.kernel.server
 local json = require "perilune.json"
@@ -85,7 +85,7 @@ end
 --- Calls a person's function; what it raises is printed.
 -- @return true when it raised nothing
 function Kernel:guard(f, ...)
-  local result = failure.protect(f, host.xpcall, ...)
+  local result = failure.protect(f, self.xpcall, ...)
   if result[1] then return true end
   io.stderr:write(failing.text(failure.describe(result[2], self.session.sources)), "\n")
   return false
@@ -289,14 +289,15 @@ end
 
 --- Makes a kernel.
 -- @param options  { transport, connection, id, version, uuid = function, files = { append, replace },
---   history_path, globals }
+--   history_path, globals, xpcall }
 function server.new(options)
   local kernel = setmetatable({
     transport = options.transport, connection = options.connection or {}, id = options.id, count = 0, waiting = {},
-    consoles = {}, quiet = false, new_uuid = options.uuid, info = server.info(options.version, options.release),
+    consoles = {}, quiet = false, new_uuid = options.uuid, xpcall = options.xpcall or host.xpcall,
+    info = server.info(options.version, options.release),
   }, Kernel)
   kernel.session = evaluate.session {
-    globals = options.globals, xpcall = host.xpcall, coroutine_traceback = host.coroutine_traceback,
+    globals = options.globals, xpcall = kernel.xpcall, coroutine_traceback = host.coroutine_traceback,
   }
   commands.install(kernel.session, { output = io.stdout })
   local number = os.time() * 1000 + tonumber(options.uuid():sub(1, 6), 16) % 1000
