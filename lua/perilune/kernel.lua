@@ -154,7 +154,7 @@ function kernel.main(arguments)
     return type(reason) == "string" and os.getenv "PERILUNE_TRACE" == "1" and debug.traceback(reason, 2) or reason
   end, options)
   if ok then return 0 end
-  io.stderr:write("perilune kernel: ", tostring(reason), "\n")
+  io.stderr:write("perilune kernel: ", require("perilune.script").reason(reason), "\n")
   return 1
 end
 
