@@ -13,6 +13,7 @@ import math
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -384,6 +385,7 @@ def skip(reason):
 
 def main():
     options = program()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is ended then too
     try:
         from playwright.sync_api import sync_playwright
         import jupyterlab  # noqa: F401  pylint: disable=unused-import

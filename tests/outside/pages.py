@@ -3,6 +3,7 @@
 A Server is JupyterLab ("lab") or Notebook 7 ("notebook") of the Python that runs this, or Debian's Notebook 6
 ("classic"). All its files lie in one folder that the caller removes; it listens on 127.0.0.1 with a token.
 """
+import ctypes
 import json
 import os
 import secrets
@@ -49,6 +50,11 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def end_with_parent():
+    """In a child: a server must not outlive the test, however that ends (Linux: PR_SET_PDEATHSIG is 1)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
 class Server:
     def __init__(self, kind, folder, theme=None, variables=None):
         self.kind, self.folder, self.token = kind, Path(folder), secrets.token_hex(12)
@@ -66,7 +72,8 @@ class Server:
         self.process = subprocess.Popen(
             [python, "-m", module, "--no-browser", "--ip=127.0.0.1", f"--port={free_port()}", "--allow-root",
              f"--{tokens}.token={self.token}", f"--{trait}.{notebooks}={self.folder / 'notebooks'}"],
-            env=self.environment, stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True)
+            env=self.environment, stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True,
+            preexec_fn=end_with_parent)
 
     def settings(self, plugin, values):
         path = self.folder / "config" / "lab" / "user-settings" / "@jupyterlab" / f"{plugin}.jupyterlab-settings"
