@@ -5,10 +5,10 @@
    `running` up to date. A permanent hook would halve the speed of tight loops: it is set by the signal
    handler only (lua_sethook is safe there).
 
-   The first error can be caught, so that a program may put its things in order; code that goes on for
-   another million instructions without the flag having been cleared (by the C work that noticed it, or
-   by core.interrupt_clear) gets the error at every instruction until the caller of peri_main_pcall has
-   it: `while true do pcall(f) end` comes back to the prompt. */
+   The first error, whichever ear it came by, can be caught, so that a program may put its things in order.
+   Code that then goes on for another million instructions, or until a second Ctrl-C, without the flag having
+   been cleared (core.interrupt_clear: fit does) gets the error at every instruction until the caller of
+   peri_main_pcall has it: `while true do pcall(f) end` comes back to the prompt. */
 #include "main.h"
 
 #include <errno.h>
@@ -46,13 +46,15 @@ static void set_hook(lua_State *L) {
 
 static void on_hook(lua_State *L, lua_Debug *ar) {
   (void)ar;
-  if (!peri_interrupted() || stage == CALM) { /* somebody has turned it into an error already */
+  if (!peri_interrupt_open() || stage == CALM) { /* somebody has dealt with it already */
     stage = CALM;
     lua_sethook(L, NULL, 0, 0);
     return;
   }
+  int raised_by_c = stage == ASKED && !peri_interrupted();
   stage = stage == ASKED ? RAISED : INSISTING;
   set_hook(L);
+  if (raised_by_c) return;
   luaL_error(L, "interrupted!");
 }
 
@@ -62,12 +64,12 @@ static void on_signal(int number) {
     pthread_kill(lua_thread, number);
   } else {
     if (armed) {
-      if (deadly && stage == ASKED && peri_interrupted()) {
+      if (deadly && stage == ASKED && peri_interrupted()) { /* nobody has noticed the last one */
         struct sigaction standard = {.sa_handler = SIG_DFL};
         sigaction(number, &standard, NULL);
         raise(number);
       }
-      stage = stage == CALM || !peri_interrupted() ? ASKED : INSISTING;
+      stage = stage == CALM || !peri_interrupt_open() ? ASKED : INSISTING;
       lua_State *L = running;
       if (L != NULL) set_hook(L);
     }

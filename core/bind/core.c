@@ -40,7 +40,7 @@ int peri_lua_error(lua_State *L, const char *format, ...) {
 
 int peri_lua_check(lua_State *L, int status) {
   if (status >= 0) return status;
-  if (status == PERI_EINTERRUPT) peri_interrupt_clear();
+  if (status == PERI_EINTERRUPT) peri_interrupt_deliver();
   return peri_lua_error(L, "%s", peri_message());
 }
 

@@ -52,6 +52,12 @@ static int l_interrupted(lua_State *L) {
   return 1;
 }
 
+/* core.interrupt_poll(): raises "interrupted" when Ctrl-C was pressed. */
+static int l_interrupt_poll(lua_State *L) {
+  peri_lua_check(L, peri_interrupt_poll());
+  return 0;
+}
+
 static int l_interrupt_clear(lua_State *L) {
   (void)L;
   peri_interrupt_clear();
@@ -103,6 +109,7 @@ void peri_lua_open_terminal(lua_State *L) {
     {"monotonic", l_monotonic},
     {"interrupted", l_interrupted},
     {"interrupt_clear", l_interrupt_clear},
+    {"interrupt_poll", l_interrupt_poll},
     {"signal_interrupt", l_signal_interrupt},
     {NULL, NULL},
   };

@@ -322,7 +322,14 @@ static void test_interrupt(void) {
   CHECK(!peri_interrupted() && peri_interrupt_poll() == PERI_OK);
   peri_interrupt_raise();
   CHECK(peri_interrupted() && peri_interrupt_poll() == PERI_EINTERRUPT);
+  peri_interrupt_deliver();
+  CHECK(!peri_interrupted() && peri_interrupt_open() && peri_interrupt_poll() == PERI_OK);
+  peri_interrupt_raise();
+  CHECK(peri_interrupted());
   peri_interrupt_clear();
+  CHECK(!peri_interrupt_open());
+  peri_interrupt_deliver();
+  CHECK(!peri_interrupt_open());
   CHECK(!peri_interrupted() && peri_interrupt_poll() == PERI_OK);
 }
 

@@ -266,6 +266,15 @@ class Interrupts(Case):
         self.assertEqual(self.book.reply_to(msg_id)["content"]["status"], "error")
         self.assertEqual(self.book.value("'alive'"), self.book.value("'alive'"))
 
+    def test_a_second_one_ends_what_catches_those_of_c_work(self):
+        msg_id = self.book.start("local a = peri.rand(400, 400) while true do pcall(a.matmul, a, a) end")
+        for _ in range(2):
+            time.sleep(0.5)
+            self.book.manager.interrupt_kernel()
+        self.book.until_idle(msg_id, 10)
+        self.assertEqual(self.book.reply_to(msg_id)["content"]["ename"], "Interrupted")
+        self.assertEqual(self.book.value("peri.rand(400, 400):matmul(peri.rand(400, 400)):sum():item() > 0"), "true")
+
     def test_code_after_is_not_interrupted(self):
         self.interrupted("while true do end")
         self.assertEqual(self.book.value("(function() local n = 0 for i = 1, 5e6 do n = n + 1 end return n end)()"),

@@ -40,14 +40,6 @@ function Result:__mime()
   return { ["text/plain"] = tostring(self), ["text/html"] = figures .. table.concat(below, "\n") }
 end
 
--- Ctrl-C between two batches.
-local function poll()
-  if core.interrupted() then
-    core.interrupt_clear()
-    error("interrupted", 0)
-  end
-end
-
 --- Hands a batch to a metric, without recording.
 function evaluation.update(metric, prediction, target, sample_weights)
   recording(false, metric.update, metric, prediction, target, sample_weights)
@@ -79,7 +71,7 @@ function evaluation.run(net, data, size, loss, list)
         mean:add(value:item(), x.shape[1])
       end
       for _, metric in ipairs(list) do metric:update(prediction, y) end
-      poll()
+      core.interrupt_poll()
     end
   end)
   arena:free()
@@ -103,13 +95,13 @@ function evaluation.predict(net, x, size)
       for first = 1, count, size do
         local batch <close> = x[{ { first, math.min(first + size - 1, count) } }]
         parts[#parts + 1] = run(say, batch)
-        poll()
+        core.interrupt_poll()
       end
     else
       local say = resting(net, x.count)
       for batch in x:batches { size = size } do
         parts[#parts + 1] = run(say, batch)
-        poll()
+        core.interrupt_poll()
       end
     end
   end)

@@ -114,10 +114,7 @@ function Run:batches()
       local value = self:learn(x, y, self.weigh(y, self.epoch, (passed - 1) * self.size, count))
       stop = self:after_batch(value, count) or stop
       if stop then return true end
-      if core.interrupted() then
-        core.interrupt_clear()
-        error("interrupted", 0)
-      end
+      core.interrupt_poll()
     end
   end
   self:catch_up()
@@ -222,6 +219,7 @@ function Run:go()
     self:epoch_loop()
   end)
   if not ok and is_interruption(reason) then
+    core.interrupt_clear() -- dealt with here
     ok, reason = pcall(function()
       self.optimizer:average(false)
       self:interrupt()

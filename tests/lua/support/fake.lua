@@ -75,6 +75,12 @@ function fake.core()
   end
   function core.interrupted() return core.flag end
   function core.interrupt_clear() core.flag = false end
+  function core.interrupt_poll()
+    if core.flag then
+      core.flag = false
+      error("interrupted", 0)
+    end
+  end
   function core.signal_interrupt(on) core.handlers = core.handlers + (on and 1 or -1) end
   function core.isatty() return false end
   function core.monotonic()
