@@ -57,13 +57,13 @@ SETUP, ENDLESS, KNOWS, FIT, DRAW, DRAWN, LONG, SECOND = range(len(CELLS))
 PICTURE = [
     """local peri = require "perilune"
 local nn = peri.nn
-local train, test = peri.data.mnist()
+local train = peri.data.mnist()
 local net = nn.Sequential {
   nn.Conv2D { 16, 3, activation = "relu" }, nn.MaxPool2D { 2 },
   nn.Conv2D { 32, 3, activation = "relu" }, nn.MaxPool2D { 2 },
   nn.Flatten {}, nn.Dense { 64, activation = "relu" }, nn.Dense { 10, activation = "softmax" },
 }
-net:fit(train, { epochs = 12, batch = 128, validation = test, loss = "sparse_categorical_crossentropy",
+net:fit(train, { epochs = 12, batch = 128, validation = 0.1, loss = "sparse_categorical_crossentropy",
   metrics = { "accuracy" }, optimizer = peri.optim.Adam { lr = 1e-3 } })""",
     "peri.draw()",
 ]

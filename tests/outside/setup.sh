@@ -17,6 +17,7 @@ log=$venv.log
 skip() { echo "setup.sh: skipped: $1" >&2; exit 77; }
 
 cmp -s "$wanted" "$venv/requirements.txt" && exit 0
+[ -L "$venv" ] && skip "$venv is a link to a venv of somebody else's, with other packages than $wanted"
 command -v "$python" >/dev/null || skip "no $python here; install Python 3.11 or newer, or name one with PYTHON="
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
   || skip "$("$python" --version) is too old: the pinned versions want 3.11 or newer"
