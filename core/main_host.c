@@ -1,7 +1,7 @@
 /* main_host.c - Ctrl-C for the `perilune` command, and perilune.host, what the prompt needs from it.
 
    Ctrl-C has two ears. Long C work polls the flag of base/interrupt.h; Lua code gets a hook that raises
-   "interrupted!". Hooks belong to coroutines, hence our own coroutine.resume and wrap, which keep
+   "interrupted!". Hooks belong to coroutines, hence our own coroutine.resume, wrap and close, which keep
    `running` up to date. A permanent hook would halve the speed of tight loops: it is set by the signal
    handler only (lua_sethook is safe there).
 
@@ -131,6 +131,18 @@ static int resume(lua_State *L, lua_State *co, int arguments) {
   return results;
 }
 
+/* Closes `co`, with an interrupt reaching into what its pending <close> variables do. Returns its status; the error
+   object, old or new, is on its stack. */
+static int reset(lua_State *L, lua_State *co) {
+  lua_State *before = running;
+  running = co;
+  if (stage != CALM) set_hook(co);
+  int status = lua_resetthread(co);
+  running = before;
+  if (stage != CALM) set_hook(L);
+  return status;
+}
+
 static int l_resume(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTHREAD);
   lua_State *co = lua_tothread(L, 1);
@@ -152,7 +164,7 @@ static int l_wrapped(lua_State *L) {
     luaL_traceback(L, co, NULL, 0);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &trace_key);
     lua_pop(L, 1);
-    lua_resetthread(co); /* closes its pending <close> variables; the error object, old or new, is on its stack */
+    reset(L, co);
     lua_xmove(co, L, 1);
   }
   if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
@@ -172,13 +184,27 @@ static int l_wrap(lua_State *L) {
   return 1;
 }
 
+static int l_close(lua_State *L) {
+  lua_Debug frame;
+  lua_State *co = lua_tothread(L, 1);
+  luaL_argexpected(L, co != NULL, 1, "coroutine");
+  if (co == L) return luaL_error(L, "cannot close a running coroutine");
+  if (lua_status(co) == LUA_OK && lua_getstack(co, 0, &frame)) return luaL_error(L, "cannot close a normal coroutine");
+  int closed = reset(L, co) == LUA_OK;
+  lua_pushboolean(L, closed);
+  if (closed) return 1;
+  lua_xmove(co, L, 1);
+  return 2;
+}
+
 void peri_main_interrupts(lua_State *L) {
   lua_thread = pthread_self();
   struct sigaction action = {.sa_handler = on_signal}; /* no SA_RESTART: a read comes back at once */
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, NULL);
   lua_getglobal(L, LUA_COLIBNAME);
-  static const luaL_Reg functions[] = {{"resume", l_resume}, {"wrap", l_wrap}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+    {"resume", l_resume}, {"wrap", l_wrap}, {"close", l_close}, {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
   lua_pop(L, 1);
 }

@@ -52,6 +52,28 @@ describe("completion", function()
   end)
 end)
 
+describe("very long code", function()
+  it("is answered soon", function()
+    local blanks, began = (" "):rep(20000), os.clock()
+    for _, code in ipairs { blanks, "x = 1" .. blanks .. "y = 2", blanks .. ("x = 1 "):rep(5000),
+        "x =" .. ("a+"):rep(100000), "a" .. (".a"):rep(100000) } do
+      for _, kind in ipairs { "is_complete_request", "complete_request", "inspect_request" } do
+        assert.not_equal("error", (book:ask(kind, { code = code, cursor_pos = #code })).status)
+      end
+      book:run(code)
+    end
+    assert.is_true(os.clock() - began < 20)
+  end)
+
+  it("and large tables are answered with the first of their names", function()
+    book:run "large = {} for i = 1, 20000 do large[('k%05d'):format(i)] = i end"
+    local reply = complete "large.k"
+    assert.equal(10000, #reply.matches)
+    assert.equal("k00001", reply.matches[1])
+    assert.equal(10000, #complete("large['k").matches)
+  end)
+end)
+
 describe("inspection", function()
   it("finds what stands at the cursor", function()
     book:run "--- Twice x.\nlocal function double(x) return 2 * x end"

@@ -38,6 +38,23 @@ describe("a comm that the browser opens", function()
     assert.equal("busy idle", notebook.types(send("c1")))
   end)
 
+  it("may be served by anything that can be called", function()
+    local got = {}
+    local function called(name)
+      return setmetatable({}, { __call = function(_, line, data)
+        got[#got + 1] = name .. tostring(data.n)
+        return line
+      end })
+    end
+    comm.register("callable", setmetatable({}, { __call = function(_, line)
+      line.on_message, line.on_close = called "message", called "close"
+    end }))
+    assert.equal("busy idle", notebook.types(open("c0", "callable")))
+    assert.equal("busy idle", notebook.types(send("c0", { n = 1 })))
+    book:ask("comm_close", { comm_id = "c0", data = { n = 2 } })
+    assert.same({ "message1", "close2" }, got)
+  end)
+
   it("is closed again when nobody knows its target", function()
     local sent = open("c2", "unknown")
     assert.equal("busy comm_close idle", notebook.types(sent))

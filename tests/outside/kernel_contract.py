@@ -113,6 +113,10 @@ class Requests(Case):
         self.assertEqual(results["good"], {"status": "ok", "data": {"text/plain": "42"}, "metadata": {}})
         self.assertEqual(results["table"]["data"]["text/plain"], "{ 6 }")
         self.assertEqual([results[k]["status"] for k in ("bad", "wrong")], ["error", "error"])
+        reply, _ = self.book.run("1", user_expressions={"good": "6", "bad": "setmetatable({}, { __mime = function() "
+                                                        "return { ['application/json'] = { f = print } } end })"})
+        self.assertEqual(reply["status"], "ok")
+        self.assertEqual([reply["user_expressions"][k]["status"] for k in ("good", "bad")], ["ok", "error"])
         self.assertEqual(self.book.run("error 'x'", user_expressions={"x": "1"})[0]["user_expressions"], {})
 
     def queue(self, stop):

@@ -185,6 +185,11 @@ class Interrupts(Case):
         "coroutines inside each other": "coroutine.wrap(function() coroutine.resume(coroutine.create(function() "
                                         "while true do coroutine.resume(coroutine.create(function() end)) end end)) "
                                         "while true do end end)()",
+        "coroutine.close": "local co = coroutine.create(function() local x <close> = setmetatable({}, { __close = function() "
+                           "while true do end end }) coroutine.yield() end) coroutine.resume(co) "
+                           "assert(coroutine.close(co))",
+        "__close of a wrapped coroutine": "coroutine.wrap(function() local x <close> = setmetatable({}, { __close = "
+                                          "function() while true do end end }) error 'x' end)()",
         "string.rep and table.concat": "while true do local t = {} for i = 1, 1e5 do t[i] = i end table.concat(t) end",
         "a long product of matrices": "local a = peri.rand(3000, 3000) while true do a:matmul(a) end",
         "one long product": "big = big or peri.rand(6000, 6000) return big:matmul(big)",
@@ -245,6 +250,25 @@ class Interrupts(Case):
     def test_reading(self):
         self.check("io.read", "io.read()", allow_stdin=True)
         self.assertEqual(self.book.value("1 + 1"), "2")
+
+    def test_error_objects(self):
+        for code in ("error(setmetatable({}, { __tostring = function() while true do end end }))",
+                     "error { a = setmetatable({}, { __tostring = function() while true do end end }) }"):
+            seconds, reply, _ = self.interrupted(code)
+            self.assertEqual(reply["status"], "error")
+            self.assertLess(seconds, 5)
+            self.assertEqual(self.book.value("1 + 1"), "2")
+
+    def test_closed_coroutines(self):
+        self.assertEqual(self.book.value(
+            "local function closed(co) return (tostring(coroutine.close(co))) end\n"
+            "local failing = coroutine.create(function() error 'x' end) coroutine.resume(failing)\n"
+            "local open = coroutine.create(function() coroutine.yield() end) coroutine.resume(open)\n"
+            "closed(failing) .. closed(open) .. closed(coroutine.create(print)) .. coroutine.status(open)"),
+            '"falsetruetruedead"')
+        self.assertIn("In[", self.fails("coroutine.wrap(function() coroutine.close(coroutine.running()) end)()")["evalue"])
+        self.assertIn("normal", self.fails("local co = coroutine.running()\n"
+                                           "coroutine.wrap(function() coroutine.close(co) end)()")["evalue"])
 
     def test_training(self):
         self.check("fit", self.FIT, wait=1.5)

@@ -70,7 +70,7 @@ end
 
 -- The white space with which the line after incomplete code begins.
 local function indent_of(code)
-  return (" "):rep(indent.of((code:gsub("%s+$", ""))) or 0)
+  return (" "):rep(indent.of(code:match("^.*%S") or "") or 0)
 end
 
 local STATUS = { complete = "complete", incomplete = "incomplete", wrong = "invalid" }

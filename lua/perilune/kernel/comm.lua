@@ -58,6 +58,17 @@ function Comm:close(data, buffers)
   publish("comm_close", { comm_id = self.id, data = data == nil and {} or data }, nil, buffers)
 end
 
+local function callable(value)
+  local meta = getmetatable(value)
+  return type(value) == "function" or type(meta) == "table" and meta.__call ~= nil
+end
+
+-- Runs a person's handler, which may be anything that can be called.
+local function call(handler, ...)
+  if type(handler) == "function" then return kernel:guard(handler, ...) end
+  return kernel:guard(function(...) return handler(...) end, ...)
+end
+
 local function new(id, target)
   local self = setmetatable({ id = id, target = target, closed = false }, Comm)
   comms[id] = self
@@ -70,8 +81,7 @@ end
 --   header and buffers
 function comm.register(target, handler)
   if type(target) ~= "string" then error("comm.register: wants the target's name, got a " .. type(target), 2) end
-  local meta = getmetatable(handler)
-  if handler ~= nil and type(handler) ~= "function" and not (type(meta) == "table" and meta.__call) then
+  if handler ~= nil and not callable(handler) then
     error(("comm.register: wants a function for '%s', got a %s"):format(target, type(handler)), 2)
   end
   targets[target] = handler
@@ -112,12 +122,12 @@ function handlers.comm_open(content, message)
     return
   end
   local one = new(content.comm_id, content.target_name)
-  if not kernel:guard(handler, one, content.data, message) then one:close() end
+  if not call(handler, one, content.data, message) then one:close() end
 end
 
 function handlers.comm_msg(content, message)
   local one = comms[content.comm_id]
-  if one and one.on_message then kernel:guard(one.on_message, one, content.data, message) end
+  if one and one.on_message then call(one.on_message, one, content.data, message) end
 end
 
 function handlers.comm_close(content, message)
@@ -125,7 +135,7 @@ function handlers.comm_close(content, message)
   if not one then return end
   comms[one.id] = nil
   one.closed = true
-  if one.on_close then kernel:guard(one.on_close, one, content.data, message) end
+  if one.on_close then call(one.on_close, one, content.data, message) end
 end
 
 --- Serves comm_open, comm_msg and comm_close.

@@ -75,14 +75,23 @@ local function run(kernel, code, name, request)
   if not shown[1] then return failure.describe(shown[2], session.sources) end
 end
 
+-- What is told of an expression's value. It is encoded here for the sake of what can fail then, and would take the
+-- reply with it: a form of JSON may hold a function, or tables whose own code runs.
+local function reply_of(value)
+  local forms, metadata = display.forms(value)
+  local told = { status = "ok", data = show.data(forms), metadata = metadata }
+  json.message(told)
+  return told
+end
+
 local function expression(kernel, code)
   local result = kernel.session:run("return " .. code, { name = UNCOUNTED, keep = false })
   if result.status == "incomplete" then
     result = failure.describe({ status = "error", kind = "wrong", message = result.message }, {})
   end
   if result.status == "ok" then
-    local shown = failure.protect(display.forms, host.xpcall, (result[1]))
-    if shown[1] then return { status = "ok", data = show.data(shown[2]), metadata = shown[3] or {} } end
+    local shown = failure.protect(reply_of, host.xpcall, (result[1]))
+    if shown[1] then return shown[2] end
     result = failure.describe(shown[2], {})
   end
   local fields = failing.fields(result)

@@ -2,6 +2,7 @@
 -- @module perilune.kernel.failing
 local display = require "perilune.display"
 local failure = require "perilune.repl.failure"
+local host = require "perilune.repl.host"
 
 local failing = {}
 
@@ -40,7 +41,8 @@ end
 function failing.text(description)
   if description.message:find "interrupted!?$" then description.traceback = {} end -- where it was says enough
   description.traceback = without_guard(description.traceback)
-  local ok, text = pcall(failure.text, description, paint)
+  -- Showing a table that was raised runs its own code, which may never end.
+  local ok, text = host.xpcall(failure.text, tostring, description, paint)
   return ok and text or paint(description.message, "error")
 end
 

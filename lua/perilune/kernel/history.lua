@@ -77,14 +77,15 @@ function history:add_output(number, text)
   self.outputs[number - KEPT_OUTPUTS] = nil
 end
 
--- A pattern of the shell's kind, * ? [a-z] [!a-z], as one of Lua's.
-local function lua_pattern(glob)
-  local parts, at = { "^" }, 1
+-- A pattern of the shell's kind, * ? [a-z] [!a-z], as Lua's patterns for what stands between the stars. One pattern
+-- with `.*` for each star would go back to every one of them: minutes for a long cell.
+local function lua_patterns(glob)
+  local patterns, parts, at = {}, { "^" }, 1
   while at <= #glob do
     local char = glob:sub(at, at)
     local not_in, set, after = glob:match("^%[([!^]?)(%]?[^%]]*)%]()", at)
     if char == "*" then
-      parts[#parts + 1] = ".*"
+      patterns[#patterns + 1], parts = table.concat(parts), {}
     elseif char == "?" then
       parts[#parts + 1] = utf8.charpattern
     elseif set and set ~= "" then
@@ -96,7 +97,18 @@ local function lua_pattern(glob)
     at = at + 1
   end
   parts[#parts + 1] = "$"
-  return table.concat(parts)
+  patterns[#patterns + 1] = table.concat(parts)
+  return patterns
+end
+
+local function fits(source, patterns)
+  local at = 1
+  for _, pattern in ipairs(patterns) do
+    local _, last = source:find(pattern, at)
+    if not last then return false end
+    at = last + 1
+  end
+  return true
 end
 
 local function last(entries, n)
@@ -119,9 +131,9 @@ local function unique(entries)
 end
 
 local function search(self, request)
-  local pattern, found = lua_pattern(type(request.pattern) == "string" and request.pattern or "*"), {}
+  local patterns, found = lua_patterns(type(request.pattern) == "string" and request.pattern or "*"), {}
   for _, entry in ipairs(self.entries) do
-    if entry.source:find(pattern) then found[#found + 1] = entry end
+    if fits(entry.source, patterns) then found[#found + 1] = entry end
   end
   if request.unique == true then found = unique(found) end
   return last(found, request.n)

@@ -11,6 +11,12 @@ local function constant(token)
   if token.kind == "string" and not token.text:find("\\", 1, true) then return token.text:match("^['\"](.*)['\"]$") end
 end
 
+local function reversed(list)
+  local n = #list
+  for i = 1, n // 2 do list[i], list[n + 1 - i] = list[n + 1 - i], list[i] end
+  return list
+end
+
 --- Reads the chain that ends at tokens[i], backwards.
 -- @return its keys from the root on (the root's is a name, or { literal = value } for ("text")), or nil when there
 --   is none that could be followed without calling something
@@ -21,22 +27,22 @@ function chain.read(tokens, i)
     local token = tokens[i]
     if not token then return nil end
     if token.kind == "name" then
-      table.insert(keys, 1, token.text)
+      keys[#keys + 1] = token.text
       local before = tokens[i - 1]
-      if not before or (before.text ~= "." and before.text ~= ":") then return keys, i end
+      if not before or (before.text ~= "." and before.text ~= ":") then return reversed(keys), i end
       i = i - 2
     elseif token.text == "]" and tokens[i - 1] and tokens[i - 2] and tokens[i - 2].text == "[" then
       local key = constant(tokens[i - 1])
       if key == nil then return nil end
-      table.insert(keys, 1, key)
+      keys[#keys + 1] = key
       i = i - 3
     elseif token.text == ")" and tokens[i - 1] and tokens[i - 2] and tokens[i - 2].text == "(" then
       local before = tokens[i - 3]
       if before and (before.kind == "name" or before.text == "]" or before.text == ")") then return nil end -- a call
       local value = constant(tokens[i - 1])
       if value == nil then return nil end
-      table.insert(keys, 1, { literal = value })
-      return keys, i - 2
+      keys[#keys + 1] = { literal = value }
+      return reversed(keys), i - 2
     else
       return nil
     end

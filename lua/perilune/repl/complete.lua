@@ -13,7 +13,8 @@ local signature = require "perilune.repl.signature"
 
 local complete = {}
 
-local SHOWN = 200 -- candidates listed at once
+local SHOWN = 200   -- candidates listed at once
+local MOST = 10000  -- candidates looked at: more help nobody, and to describe a million takes a minute
 
 -- --- what kind of thing a candidate is ---
 
@@ -37,18 +38,25 @@ local function by_text(a, b) return a.text < b.text end
 
 local function starts_with(text, start) return text:sub(1, #start) == start end
 
+-- Sorted, the first of very many.
+local function candidates(names, found)
+  table.sort(names)
+  local list = {}
+  for i = 1, math.min(#names, MOST) do list[i] = candidate(names[i], found[names[i]]) end
+  return list
+end
+
 -- --- names ---
 
 local function matching(found, partial, accept)
-  local list = {}
+  local names = {}
   for name, value in pairs(found) do
     if type(name) == "string" and starts_with(name, partial) and name:find("^[%a_][%w_]*$")
       and not lexer.keywords[name] and (partial ~= "" or name:sub(1, 1) ~= "_") and accept(value) then
-      list[#list + 1] = candidate(name, value)
+      names[#names + 1] = name
     end
   end
-  table.sort(list, by_text)
-  return list
+  return candidates(names, found)
 end
 
 local function anything() return true end
@@ -149,15 +157,13 @@ end
 local function string_keys(session, tokens, partial, quote)
   local keys = chain.read(tokens, #tokens - 1)
   local value = keys and chain.value(keys, session)
-  local list = {}
-  if value == nil then return list end
-  for name, held in pairs(members.of(value)) do
-    if starts_with(name, partial) and not name:find("[%c\\" .. quote .. "]") then
-      list[#list + 1] = candidate(name, held)
-      list[#list].type = "key"
-    end
+  if value == nil then return {} end
+  local names, found = {}, members.of(value)
+  for name in pairs(found) do
+    if starts_with(name, partial) and not name:find("[%c\\" .. quote .. "]") then names[#names + 1] = name end
   end
-  table.sort(list, by_text)
+  local list = candidates(names, found)
+  for _, item in ipairs(list) do item.type = "key" end
   return list
 end
 

@@ -99,11 +99,16 @@ local function frames_between(level, bottom)
   return frames
 end
 
+-- Does the value say itself what it is as text? Where that has failed it is not asked again.
+local function own_text(value)
+  local meta = debug.getmetatable(value)
+  return type(meta) == "table" and rawget(meta, "__tostring") ~= nil
+end
+
 --- An error object as text; anything that is no string is named for what it is.
 function failure.message_of(value)
   if type(value) == "string" then return value end
-  local meta = debug.getmetatable(value)
-  if type(meta) == "table" and rawget(meta, "__tostring") then
+  if own_text(value) then
     local ok, text = pcall(tostring, value)
     if ok and type(text) == "string" then return text end
   end
@@ -174,7 +179,8 @@ end
 function failure.text(description, paint)
   paint = paint or function(text) return text end
   local lines = { paint(description.message, "error") }
-  if type(description.value) == "table" and lines[1]:find("error object is a table", 1, true) then
+  if type(description.value) == "table" and lines[1]:find("error object is a table", 1, true)
+    and not own_text(description.value) then
     local ok, shown = pcall(function() return require("perilune.display").text(description.value) end)
     if ok then lines[1] = lines[1] .. "\n" .. shown end
   end

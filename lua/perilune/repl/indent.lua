@@ -14,7 +14,7 @@ local opens = { ["function"] = true, ["do"] = true, ["if"] = true, ["repeat"] = 
 local shuts = { ["end"] = true, ["until"] = true, [")"] = true, ["}"] = true, ["]"] = true }
 
 local function leading(code, place)
-  local from = code:sub(1, place):match(".*\n()") or 1
+  local from = code:sub(1, place):match("^.*\n()") or 1
   return #code:match("^[ \t]*", from)
 end
 

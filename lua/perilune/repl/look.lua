@@ -99,14 +99,22 @@ function look.at(session, code, place, detail)
   if value ~= nil then return look.about(session, chain.text(keys), value, detail) end
 end
 
+-- Without the white space around it. In one go from the left and one from the right: a pattern with both would try
+-- every pair of places in a cell of mere blanks.
+local function trimmed(text)
+  return text:match("^.*%S", (text:find("%S"))) or ""
+end
+
 --- Reads a piece that asks: `name?`, `?name`, `name??`, `a.b:c?`, `peri.*pool*?`, `?`.
 -- @return { keys, text, detail } (keys nil for a pattern and for a lone `?`), or nil when the piece is code
 function look.question(code)
-  local inner, marks = code:match("^%s*(.-)%s*(%?%??)%s*$")
+  code = trimmed(code)
+  local inner, marks = code:match("^([^?]*)(%?%??)$")
   if not inner then
-    marks, inner = code:match("^%s*(%?%??)%s*(.-)%s*$")
+    marks, inner = code:match("^(%?%??)([^?]*)$")
   end
-  if not inner or inner:find("?", 1, true) then return nil end
+  if not inner then return nil end
+  inner = trimmed(inner)
   local question = { text = inner, detail = #marks - 1 }
   if inner == "" or (inner:find("*", 1, true) and inner:find("^[%a_*][%w_.*]*$")) then return question end
   local tokens, open = lexer.tokens(inner)
