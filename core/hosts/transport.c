@@ -12,7 +12,9 @@
 #include "base/memory.h"
 #include "hosts/transport_internal.h"
 
-enum { INPUT_WAIT = 100 }; /* ms: a signal may come just before the waiting */
+/* ms: how long an answer is waited for before signals are asked about (one may come just before the waiting), and how
+   often and how long a front end is looked for that does not listen yet */
+enum { INPUT_WAIT = 100, ASK_AGAIN = 10, LISTEN_WAIT = 3000 };
 
 /* --- opening and closing --- */
 
@@ -304,6 +306,17 @@ static int read_answer(peri_transport *t, peri_buffer *line) {
   }
 }
 
+/* Sends the question. A front end may have connected its stdin socket a moment after the others. */
+static int ask(peri_transport *t, peri_slice prompt, int password) {
+  int64_t until = peri__now() + LISTEN_WAIT;
+  int status;
+  while ((status = send_request(t, prompt, password)) == PERI_EUNSUPPORTED && peri__now() < until) {
+    if (peri_interrupted() || atomic_load(&t->shutdown)) return PERI_OK; /* the caller sees it */
+    PERI_TRY(wait_for(t, t->stdin_, ASK_AGAIN));
+  }
+  return status;
+}
+
 int peri_transport_input(peri_transport *t, peri_slice prompt, int password, peri_buffer *line) {
   line->size = 0;
   if (!peri_transport_takes_input(t))
@@ -313,7 +326,7 @@ int peri_transport_input(peri_transport *t, peri_slice prompt, int password, per
   while ((stale = read_answer(t, line)) > 0) continue;
   PERI_TRY(stale);
   PERI_TRY(peri_transport_flush(t));
-  PERI_TRY(send_request(t, prompt, password));
+  PERI_TRY(ask(t, prompt, password));
   for (;;) {
     if (peri_interrupted() || atomic_load(&t->shutdown)) return PERI_TRANSPORT_INTERRUPT;
     int found = read_answer(t, line);

@@ -77,6 +77,7 @@ int peri__parts_receive(peri__parts *p, void *socket) {
 
 static int send_frame(void *socket, peri_slice frame, int more) {
   while (zmq_send(socket, frame.size ? frame.at : "", frame.size, more ? ZMQ_SNDMORE : 0) < 0) {
+    if (errno == EHOSTUNREACH) return peri_fail(PERI_EUNSUPPORTED, "transport: nobody of this name listens");
     if (errno != EINTR) return peri_fail(PERI_EIO, "transport: cannot send: %s", zmq_strerror(errno));
   }
   return PERI_OK;
@@ -142,6 +143,8 @@ int peri__bind(void **out, void *context, int type, const peri_transport_options
   if (*out == NULL) return peri_fail(PERI_EIO, "transport: cannot make a socket for %s: %s", what, zmq_strerror(errno));
   int one = 1;
   if (type == ZMQ_ROUTER) zmq_setsockopt(*out, ZMQ_ROUTER_HANDOVER, &one, sizeof one);
+  /* a question that nobody hears has to be asked again: elsewhere what nobody hears is nobody's loss */
+  if (strcmp(what, "stdin") == 0) zmq_setsockopt(*out, ZMQ_ROUTER_MANDATORY, &one, sizeof one);
   if (type == ZMQ_XPUB) zmq_setsockopt(*out, ZMQ_XPUB_VERBOSE, &one, sizeof one);
   int status = bind_socket(*out, options, port, what);
   if (status < 0) {

@@ -208,6 +208,9 @@ static void test_input(void) {
   CHECK(peri_transport_parent(t, slice("{}"), &me, 1, 0) == PERI_OK);
   CHECK(peri_transport_input(t, slice("?"), 0, &line) == PERI_EUNSUPPORTED);
   CHECK(getchar() == EOF && ferror(stdin));
+  peri_slice nobody = {"nobody", 6};
+  CHECK(peri_transport_parent(t, slice("{}"), &nobody, 1, 1) == PERI_OK);
+  CHECK(peri_transport_input(t, slice("?"), 0, &line) == PERI_EUNSUPPORTED);
   CHECK(peri_transport_parent(t, slice("{}"), &me, 1, 1) == PERI_OK);
   pthread_create(&thread, NULL, answer, (void *)(uintptr_t) "42 abc");
   CHECK(scanf("%d %15s", &number, word) == 2 && number == 42 && strcmp(word, "abc") == 0);
