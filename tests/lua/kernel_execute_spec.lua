@@ -82,6 +82,13 @@ describe("a cell that fails", function()
     assert.equal(1, reply.execution_count)
   end)
 
+  it("shows no frame of the call that protects it", function()
+    local guarded = require("perilune.kernel.guard").strings(xpcall)
+    local cell = assert(load("local t\nlocal function f() t.x = 1 end\nf()\nreturn 1", "=In[1]"))
+    local traceback = require("perilune.repl.failure").protect(cell, guarded)[2].traceback
+    assert.same({ "In[1]:2: in local 'f'", "In[1]:3: in main chunk" }, traceback)
+  end)
+
   it("tells wrong and unfinished code apart from what it raises", function()
     assert.equal("SyntaxError", book:run("x = = 1").ename)
     assert.equal("SyntaxError", book:run("for i = 1, 2 do").ename)

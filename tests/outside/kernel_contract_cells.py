@@ -312,7 +312,7 @@ class Failures(Case):
         self.assertRegex(error["evalue"], r"^In\[\d+\]:3: attempt to index")
         self.assertIn("t.x = 1", text)
         self.assertIn("inner", text)
-        for ours in ("execute.lua", "server.lua", "evaluate.lua", "failure.lua", "xpcall"):
+        for ours in ("execute.lua", "server.lua", "evaluate.lua", "failure.lua", "xpcall", "upvalue 'call'"):
             self.assertNotIn(ours, text)
         self.assertIn("\x1b[", text)
         self.assertEqual(self.fails("x = = 1")["ename"], "SyntaxError")

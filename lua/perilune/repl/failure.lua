@@ -77,6 +77,13 @@ local function is_own(source)
   return source:find("perilune[/\\]repl[/\\.]") ~= nil or source:find("perilune[/\\]kernel[/\\.]") ~= nil
 end
 
+-- Is the function at this level (as seen by this function's caller) one of those, or of C and called by one of them?
+local function is_machinery(level, info)
+  if is_own(info.source) then return true end
+  local caller = info.what == "C" and debug.getinfo(level + 2, "S")
+  return caller and is_own(caller.source)
+end
+
 -- The frames from `level` to `bottom` (as seen by this function's caller); from the middle of many some are
 -- left out.
 local function frames_between(level, bottom)
@@ -86,7 +93,7 @@ local function frames_between(level, bottom)
   while level <= bottom do
     local info = debug.getinfo(level, "Slntf")
     if not info then break end
-    if not is_own(info.source) then
+    if not is_machinery(level, info) then
       if info.what ~= "C" or info.name ~= "error" then frames[#frames + 1] = describe_frame(info) end
       if info.istailcall then frames[#frames + 1] = "(...tail calls...)" end
     end
