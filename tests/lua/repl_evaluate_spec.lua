@@ -27,6 +27,7 @@ describe("a session", function()
     assert.equal(6, (values "x = 5; x + 1"))
     assert.equal(2, #values "local t = {}\nfor i = 1, 2 do\n  t[i] = i\nend\nt")
     assert.equal("HI", (values "s = 'hi'\nstring.upper(s)"))
+    assert.equal("HIHI", (values "s = 'HI'; (s):rep(2)"))
   end)
 
   it("does not tear a statement apart to find an expression", function()

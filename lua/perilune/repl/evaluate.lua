@@ -91,11 +91,12 @@ local function in_set(token, set)
 end
 
 -- Could an expression that is a statement of its own begin at tokens[i]? In code that loads as it stands only a
--- name can begin one (a bracket or an operator would carry on the line before it).
+-- name can begin one, and a bracket behind a semicolon (else brackets and operators carry on what is before them).
 local function can_split(tokens, i, loads)
   local token, before = tokens[i], tokens[i - 1]
   return token.block == 0 and token.bracket == 0 and (token.fresh or before.text == ";" or before.text == "end")
-    and in_set(before, enders) and in_set(token, starters) and (not loads or token.kind == "name")
+    and in_set(before, enders) and in_set(token, starters)
+    and (not loads or token.kind == "name" or before.text == ";")
 end
 
 -- Puts "return " before the last statement where that loads: the last expression's value is shown. Returns the
