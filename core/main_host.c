@@ -24,7 +24,9 @@
 
 #include "base/interrupt.h"
 
-enum { GRACE = 1000000 }; /* instructions between the error that can be caught and the one that cannot */
+/* Instructions between the error that can be caught and the one that cannot, and how many a resume counts for: it
+   sets the hook anew, and with it the hook's own count. */
+enum { GRACE = 1000000, RESUME_COST = GRACE / 1000 };
 
 enum { CALM, ASKED, RAISED, INSISTING };
 
@@ -32,6 +34,7 @@ static lua_State *volatile running;         /* the coroutine whose code runs now
 static volatile sig_atomic_t armed;         /* inside peri_main_pcall */
 static volatile sig_atomic_t deadly;        /* and a repeated Ctrl-C ends the process */
 static volatile sig_atomic_t stage = CALM;
+static int grace; /* what resumes have left of it */
 static pthread_t lua_thread;
 
 static void on_hook(lua_State *L, lua_Debug *ar);
@@ -53,6 +56,7 @@ static void on_hook(lua_State *L, lua_Debug *ar) {
   }
   int raised_by_c = stage == ASKED && !peri_interrupted();
   stage = stage == ASKED ? RAISED : INSISTING;
+  grace = GRACE;
   set_hook(L);
   if (raised_by_c) return;
   luaL_error(L, "interrupted!");
@@ -104,6 +108,12 @@ int peri_main_pcall(lua_State *L, int arguments, int results, int handler, int m
 
 static const char trace_key = 0; /* its address: the registry's field for the last dead coroutine's traceback */
 
+/* After a change of coroutines: the interrupt was meant for all of us. */
+static void hook_again(lua_State *L) {
+  if (stage == RAISED && (grace -= RESUME_COST) <= 0) stage = INSISTING;
+  if (stage != CALM) set_hook(L);
+}
+
 /* Resumes `co` with `arguments` values from the top of L. Returns how many results were moved to L, or -1
    with the error object there. */
 static int resume(lua_State *L, lua_State *co, int arguments) {
@@ -117,7 +127,7 @@ static int resume(lua_State *L, lua_State *co, int arguments) {
   int results = 0;
   int status = lua_resume(co, L, arguments, &results);
   running = before;
-  if (stage != CALM) set_hook(L); /* the interrupt was meant for all of us */
+  hook_again(L);
   if (status != LUA_OK && status != LUA_YIELD) {
     lua_xmove(co, L, 1);
     return -1;
@@ -136,10 +146,10 @@ static int resume(lua_State *L, lua_State *co, int arguments) {
 static int reset(lua_State *L, lua_State *co) {
   lua_State *before = running;
   running = co;
-  if (stage != CALM) set_hook(co);
+  hook_again(co);
   int status = lua_resetthread(co);
   running = before;
-  if (stage != CALM) set_hook(L);
+  hook_again(L);
   return status;
 }
 

@@ -190,6 +190,8 @@ class Interrupts(Case):
                            "assert(coroutine.close(co))",
         "__close of a wrapped coroutine": "coroutine.wrap(function() local x <close> = setmetatable({}, { __close = "
                                           "function() while true do end end }) error 'x' end)()",
+        "coroutines that catch it": "local resume, create = coroutine.resume, coroutine.create while true do "
+                                    "resume(create(function() for i = 1, 1e4 do end end)) end",
         "string.rep and table.concat": "while true do local t = {} for i = 1, 1e5 do t[i] = i end table.concat(t) end",
         "a long product of matrices": "local a = peri.rand(3000, 3000) while true do a:matmul(a) end",
         "one long product": "big = big or peri.rand(6000, 6000) return big:matmul(big)",
