@@ -21,29 +21,16 @@ end
 
 local function name_of(description)
   if description.kind == "wrong" then return "SyntaxError" end
-  if description.message:find "interrupted!?$" then return "Interrupted" end
+  if description.interrupted then return "Interrupted" end
   local meta = debug.getmetatable(description.value)
   local name = type(meta) == "table" and type(description.value) ~= "string" and rawget(meta, "__name")
   return type(name) == "string" and name or "Error"
 end
 
--- The frame of kernel/guard.lua, below all that a cell has called, is none of the cell's.
-local function without_guard(frames)
-  local kept = {}
-  for _, frame in ipairs(frames) do
-    if not frame:find("kernel/guard.lua:", 1, true) then kept[#kept + 1] = frame end
-  end
-  return kept
-end
-
 --- A failure's description as text in colour.
 -- @param description  from perilune.repl.failure
 function failing.text(description)
-  if description.message:find "interrupted!?$" then description.traceback = {} end -- where it was says enough
-  description.traceback = without_guard(description.traceback)
-  -- Showing a table that was raised runs its own code, which may never end.
-  local ok, text = host.xpcall(failure.text, tostring, description, paint)
-  return ok and text or paint(description.message, "error")
+  return failure.safe_text(description, paint, host.xpcall)
 end
 
 --- The three fields of an error reply and an error message.

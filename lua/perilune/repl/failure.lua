@@ -202,4 +202,12 @@ function failure.text(description, paint)
   return table.concat(lines, "\n")
 end
 
+--- The same, whatever the error object's own code does: showing it runs that code, which may fail or never end.
+-- @param call  the xpcall that Ctrl-C reaches into
+function failure.safe_text(description, paint, call)
+  if description.interrupted then description.traceback = {} end -- where it was says enough
+  local ok, text = call(failure.text, tostring, description, paint)
+  return ok and text or paint(description.message, "error")
+end
+
 return failure

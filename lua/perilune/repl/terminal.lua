@@ -39,10 +39,8 @@ end
 
 function Terminal:print_error(description)
   self.output:flush()
-  if description.interrupted then description.traceback = {} end -- where it was says enough
   local paint = function(part, role) return self:paint(part, role) end
-  local ok, text = host.xpcall(failure.text, tostring, description, paint) -- shows an error object, which has code of its own
-  self.errors:write(ok and text or paint(description.message, "error"), "\n")
+  self.errors:write(failure.safe_text(description, paint, host.xpcall), "\n")
   self.errors:flush()
 end
 
