@@ -206,6 +206,18 @@ function display.terminal(value, options)
   return text or pretty.text(value, options)
 end
 
+--- The texts of several values as one: short ones share a line, as print would have them; where one has several lines
+-- each stands alone.
+-- @param texts  a list
+function display.joined(texts)
+  local separator, width = "\t", 0
+  for _, text in ipairs(texts) do
+    width = width + #text
+    if text:find("\n", 1, true) or width > 200 then separator = "\n" end
+  end
+  return table.concat(texts, separator)
+end
+
 -- Tensors know nothing of this module; it knows how they look, and loads that when one is shown.
 local tensor_metatable = getmetatable(core.zeros(1))
 function tensor_metatable.__mime(t) return require("perilune.display.tensor").mime(t) end

@@ -15,16 +15,6 @@ local execute = {}
 
 local UNCOUNTED = "In[*]" -- the chunk of what moves no counter
 
--- Several values share a line where they are short, as the prompt prints them.
-local function joined(texts)
-  local separator, width = "\t", 0
-  for _, text in ipairs(texts) do
-    width = width + #text
-    if text:find("\n", 1, true) or width > 200 then separator = "\n" end
-  end
-  return table.concat(texts, separator)
-end
-
 -- The forms of a cell's values: of one its own, of several texts in one line, or one after the other where one of
 -- them is more than text. Returns a list of { forms, metadata }, the last being the cell's result.
 local function forms_of(values)
@@ -36,7 +26,7 @@ local function forms_of(values)
     local first, second = next(forms)
     rich = rich or second ~= nil and next(forms, first) ~= nil
   end
-  if values.n > 1 and not rich then return { { { ["text/plain"] = joined(texts) } } } end
+  if values.n > 1 and not rich then return { { { ["text/plain"] = display.joined(texts) } } } end
   return list
 end
 

@@ -25,16 +25,11 @@ function Terminal:paint(text, role)
   return self.color and display.paint(text, role) or text
 end
 
--- Short values share a line, as print would have them; anything of several lines stands alone.
 function Terminal:print_values(result)
-  local texts, separator, width = {}, "\t", 0
+  local texts = {}
   local options = { color = self.color, width = host.columns() or 80, pipe = not host.isatty(1) }
-  for i = 1, result.n do
-    texts[i] = display.terminal(result[i], options)
-    width = width + #texts[i]
-    if texts[i]:find("\n", 1, true) or width > 200 then separator = "\n" end
-  end
-  self.output:write(table.concat(texts, separator), "\n")
+  for i = 1, result.n do texts[i] = display.terminal(result[i], options) end
+  self.output:write(display.joined(texts), "\n")
 end
 
 function Terminal:print_error(description)
