@@ -31,6 +31,9 @@ function canvas.new(options)
   }, Canvas)
 end
 
+--- Is this a canvas?
+function canvas.is_canvas(value) return getmetatable(value) == Canvas end
+
 local function snapshot(strokes) return table.move(strokes, 1, #strokes, 1, {}) end
 
 local function clamp(value) return math.min(math.max(value, -1), 2) end
