@@ -20,6 +20,7 @@
 local args = require "perilune.args"
 local core = require "perilune.core"
 local html = require "perilune.display.html"
+local interruption = require "perilune.interruption"
 local pretty = require "perilune.display.pretty"
 local rich = require "perilune.display.rich"
 
@@ -123,7 +124,7 @@ end
 function display.safe_forms(value)
   local ok, forms, metadata = pcall(display.forms, value)
   if ok then return forms, metadata, nil end
-  if tostring(forms):find "interrupted!?$" then error(forms, 0) end
+  interruption.pass(forms)
   return { ["text/plain"] = html.clean(pretty.pretty(value)) }, {}, tostring(forms)
 end
 

@@ -2,6 +2,8 @@
 --
 -- Exit codes: 0 all went well, 1 something failed, 2 wrong usage, 3 the data is missing, 130 Ctrl-C.
 -- @module perilune.script
+local interruption = require "perilune.interruption"
+
 local script = {}
 
 script.FAILED, script.USAGE, script.NO_DATA, script.INTERRUPTED = 1, 2, 3, 130
@@ -74,8 +76,7 @@ function script.run(name, main, ...)
   if ok then os.exit(result or 0, true) end
   local text = script.reason(result)
   if os.getenv "PERILUNE_TRACE" == "1" then text = trace end
-  local interrupted = text:find "interrupted!?$"
-  script.fail(name, interrupted and script.INTERRUPTED or script.FAILED, "%s", text)
+  script.fail(name, interruption.is(result) and script.INTERRUPTED or script.FAILED, "%s", text)
 end
 
 --- Makes the folder that a file is to go into, if it is not there yet.

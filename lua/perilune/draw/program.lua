@@ -8,6 +8,7 @@
 --     p:correct(7)                           -- keep the drawing as a seven and learn it
 -- @module perilune.draw.program
 local canvases = require "perilune.draw.canvas"
+local interruption = require "perilune.interruption"
 local recognisers = require "perilune.draw.recogniser"
 
 local program = {}
@@ -170,9 +171,8 @@ function Program:attempt(name_or_function, ...)
     or table.pack(pcall(name_or_function, ...))
   local result = results[2]
   if results[1] then return result end
-  result = tostring(result)
-  if result:find "interrupted!?$" then error(result, 0) end
-  self:say(result)
+  interruption.pass(result)
+  self:say(tostring(result))
 end
 
 -- What a session sees of the program, and what changes from piece to piece of it.

@@ -33,7 +33,7 @@ function curve.mime(schedule)
       forms["text/plain"] = plain
       return forms, metadata
     end
-    if tostring(forms):find "interrupted!?$" then error(forms, 0) end
+    require("perilune.interruption").pass(forms)
   end
   return { ["text/plain"] = plain }
 end

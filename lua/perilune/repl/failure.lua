@@ -1,6 +1,8 @@
 --- What went wrong, told to a person: the message, the line of source it points at, and a traceback that
 -- ends where the user's own code ends.
 -- @module perilune.repl.failure
+local interruption = require "perilune.interruption"
+
 local failure = {}
 
 local SHOWN_FRAMES = 20
@@ -165,7 +167,7 @@ function failure.describe(description, sources)
     line, number, name = line_of_frames(description.traceback, sources)
   end
   description.line, description.line_number, description.line_source = line, number, name
-  description.interrupted = description.message:find("interrupted!?$") ~= nil
+  description.interrupted = interruption.is(description.message)
   return description
 end
 

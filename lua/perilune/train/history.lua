@@ -7,6 +7,7 @@
 -- history.partial holds the figures of the epoch that was cut short.
 -- @module perilune.train.history
 local html = require "perilune.display.html"
+local interruption = require "perilune.interruption"
 local json = require "perilune.json"
 local schedules = require "perilune.optim.schedules"
 
@@ -225,7 +226,7 @@ function History:__mime()
       curves["text/plain"] = forms["text/plain"]
       return curves, metadata
     end
-    if tostring(curves):find "interrupted!?$" then error(curves, 0) end
+    interruption.pass(curves)
   end
   forms["text/html"] = self:html()
   return forms

@@ -9,6 +9,7 @@
 -- @module perilune.train.loop
 local args = require "perilune.args"
 local core = require "perilune.core"
+local interruption = require "perilune.interruption"
 local progress = require "perilune.train.progress"
 
 local loop = {}
@@ -53,17 +54,11 @@ function Watch:finish(count, kind)
   self.shown:close { kind = kind }
 end
 
--- An error comes here as its handler has left it: the prompt's and the kernel's make tables with a message.
-local function is_interruption(reason)
-  if type(reason) == "table" then reason = rawget(reason, "message") end
-  return type(reason) == "string" and reason:find "interrupted!?$" ~= nil
-end
-
 -- A for loop closes this when it is left, whatever the reason.
 local function leaving(self, count_of, source)
   return setmetatable({}, { __close = function(_, reason)
     local kind = "left"
-    if reason ~= nil then kind = is_interruption(reason) and "interrupted" or "failed" end
+    if reason ~= nil then kind = interruption.is(reason) and "interrupted" or "failed" end
     local iterator <close> = source -- luacheck: ignore
     self:finish(math.max(0, count_of() - 1), kind) -- the step that was left is not done
   end })

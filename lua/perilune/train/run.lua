@@ -178,6 +178,7 @@ function Run:cut_short()
   self.history.partial = partial
 end
 
+-- Of C work alone: a second Ctrl-C raises "interrupted!" and ends the fit as any error does.
 local function is_interruption(reason) return type(reason) == "string" and reason:find "interrupted$" ~= nil end
 
 -- Ctrl-C: not an error, an end. What was learned so far is kept, on disk too where that is wanted.
