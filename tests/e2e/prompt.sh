@@ -4,57 +4,21 @@
 # Usage: prompt.sh BUILD_FOLDER
 set -u
 build=$(cd "${1:?usage: prompt.sh BUILD_FOLDER}" && pwd)
-command -v tmux > /dev/null || { echo "skipped: no tmux"; exit 77; }
-work=$(mktemp -d)
-round=0
-# A server of its own for each round: one that is told to end takes a moment.
-tm() { tmux -L "perilune-prompt-$$-$round" -f /dev/null "$@" 2>> "$work/tmux.log"; }
-trap 'tm kill-server; rm -rf "$work"' EXIT
+. "$(dirname "$0")/../support/tmux.sh"
 cd "$work" || exit 1
 touch some_data.csv
-failures=0 count=0
 
 # A terminal whose shell says "left N" when the prompt has gone, N being its exit status.
 start() {
-  tm kill-server
-  round=$((round + 1))
+  fresh_server
   tm new-session -d -s t -x 100 -y 50 \
     "cd '$work'; export HOME='$work' XDG_CONFIG_HOME='$work/config' PERILUNE_HISTORY='$work/state/history' LC_ALL=C.UTF-8 TERM=tmux-256color; ${environment-NO_COLOR=1} '$build/perilune' $*; echo left \$?; sleep 60"
   wait_for '^> *$'
-}
-line() { # tmux takes a `;` at the end for its own
-  local text=$1
-  [ "${text%;}" = "$text" ] || text="${text%;}\\;"
-  tm send-keys -t t -l "$text"
-  tm send-keys -t t Enter
 }
 # Lines that come in one burst are taken for a paste, which brings its own indentation.
 typed() {
   tm send-keys -t t -l "$1"; sleep 0.25
   tm send-keys -t t Enter; sleep 0.25
-}
-keys() { tm send-keys -t t "$@"; }
-screen() { tm capture-pane -p -t t; }
-wait_for() {
-  for _ in $(seq 100); do
-    screen | grep -qE -- "$1" && return 0
-    sleep 0.05
-  done
-  return 1
-}
-# shows WHAT PATTERN: the pattern appears on the screen within five seconds.
-shows() {
-  count=$((count + 1))
-  wait_for "$2" && return
-  failures=$((failures + 1))
-  echo "FAILED: $1: no '$2' on the screen:"
-  screen | grep -v '^$'
-}
-check() { # check WHAT A OPERATOR B
-  count=$((count + 1))
-  [ "$2" "$3" "$4" ] && return
-  failures=$((failures + 1))
-  echo "FAILED: $1: $2 $3 $4"
 }
 clear_screen() { keys C-l; tm clear-history -t t; sleep 0.1; }
 
@@ -67,7 +31,7 @@ shows "a local lives on" '^43$'
 line '"quiet" .. "ness";'
 line '_, "last"'
 shows "a semicolon silences, _ is kept" '^quietness[[:space:]]+last$'
-check "what is silenced" "$(screen | grep -c '^quietness$')" = 0
+check "what is silenced" [ "$(screen | grep -c '^quietness$')" = 0 ]
 
 clear_screen
 line 'for i = 1, 2 do'
@@ -243,11 +207,8 @@ line '1'
 shows "timing(true) tells the time" '^[0-9.]+ (us|ms|s)$'
 line 'os.exit(5)'
 shows "os.exit leaves with its status" '^left 5$'
-count=$((count + 1))
-if [ "$(stat -c %a state/history)" != 600 ] || ! grep -qF 'local a = 5\nlocal function twice' state/history; then
-  failures=$((failures + 1))
-  echo "FAILED: the history file:"; ls -l state; cat state/history
-fi
+check "the history file is the person's alone" [ "$(stat -c %a state/history)" = 600 ]
+check "and holds pieces of several lines" grep -qF 'local a = 5\nlocal function twice' state/history
 
 # pastes of any size, a piece taller than the terminal, another size of terminal
 start
@@ -324,15 +285,15 @@ show_off() {
 }
 start
 show_off
-check "no colours with NO_COLOR" "$(colours)" = 0
+check "no colours with NO_COLOR" [ "$(colours)" = 0 ]
 keys C-d
 environment='' start --no-color
 show_off
-check "no colours with --no-color" "$(colours)" = 0
+check "no colours with --no-color" [ "$(colours)" = 0 ]
 keys C-d
 environment='' start
 show_off
-check "colours without" "$(colours)" -gt 3
+check "colours without" [ "$(colours)" -gt 3 ]
 keys C-l
 line 'peri.rand(8, 8, 1)'
 shows "an image tensor shows as half blocks" '^[▀▄█]{8}'
@@ -346,7 +307,7 @@ wait_for '^> *$'
 line 'for i = 1, 2 do'
 line 'print("dumb " .. i) end'
 shows "a dumb terminal reads and prints" '^dumb 2$'
-check "and gets no escape sequences" "$(colours)" = 0
+check "and gets no escape sequences" [ "$(colours)" = 0 ]
 
 # stopped and gone on with, ended by a signal: the terminal comes back as it was
 tm kill-server
@@ -374,5 +335,4 @@ shows "and then its variables are there" '^9$'
 keys C-d
 shows "and leaves" '^left 0$'
 
-echo "$count checks, $failures failed"
-[ $failures = 0 ]
+summary

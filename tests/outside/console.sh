@@ -5,7 +5,6 @@
 set -u
 build=$(cd "${1:?usage: console.sh BUILD_FOLDER}" && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
-command -v tmux > /dev/null || { echo "skipped: no tmux"; exit 77; }
 consoles=(${CONSOLES:-})
 if [ ${#consoles[@]} = 0 ]; then
   REQUIREMENTS=$here/requirements-jupyter.txt bash "$here/setup.sh" "$build/venv-jupyter"
@@ -14,11 +13,8 @@ if [ ${#consoles[@]} = 0 ]; then
   done
 fi
 [ ${#consoles[@]} -gt 0 ] || { echo "skipped: no jupyter-console (Debian: apt-get install jupyter-console)"; exit 77; }
-work=$(mktemp -d)
-round=0
-tm() { tmux -L "perilune-console-$$-$round" -f /dev/null "$@" 2>> "$work/tmux.log"; }
-trap 'tm kill-server; rm -rf "$work"' EXIT
-failures=0 count=0
+patience=30 history=200 # a console's answers take their time
+. "$here/../support/tmux.sh"
 
 export HOME=$work/home JUPYTER_PATH=$work/prefix/share/jupyter JUPYTER_PLATFORM_DIRS=0
 export JUPYTER_RUNTIME_DIR=$work/runtime JUPYTER_CONFIG_DIR=$work/config JUPYTER_DATA_DIR=$work/data IPYTHONDIR=$work/ipython
@@ -39,27 +35,9 @@ x, y = peri.randn { 100000, 20 }, peri.zeros { 100000, 10 }
 function learn(epochs, batch) return net:fit(x, y, { loss = "mse", epochs = epochs, batch = batch }) end
 END
 
-line() { tm send-keys -t t -l "$1"; tm send-keys -t t Enter; }
-keys() { tm send-keys -t t "$@"; }
-screen() { tm capture-pane -p -S -200 -t t; }
-wait_for() {
-  for _ in $(seq 600); do
-    screen | grep -qE -- "$1" && return 0
-    sleep 0.05
-  done
-  return 1
-}
-# shows WHAT PATTERN: the pattern appears on the screen within half a minute.
-shows() {
-  count=$((count + 1))
-  wait_for "$2" && return
-  failures=$((failures + 1))
-  echo "FAILED: $console: $1: no '$2' on the screen:"
-  screen | grep -v '^$' | tail -n 15
-}
-
 for console in "${consoles[@]}"; do
-  round=$((round + 1))
+  fresh_server
+  about=$console
   # Before 6.6 a console lost its handler of Ctrl-C with its first prompt, and no kernel heard of it.
   hears=1
   [ "$(printf '%s\n' 6.6 "$("$console" --version 2> /dev/null | grep -oE '[0-9.]+' | tail -n 1)" | sort -V | head -n 1)" = 6.6 ] || hears=0
@@ -104,14 +82,9 @@ for console in "${consoles[@]}"; do
   wait_for '^In \[[0-9]+\]: *$'
   keys C-d; sleep 1; line 'y'
   shows "and the console ends well" '^left 0$'
-  tm kill-server
 done
-count=$((count + 1))
+about=
+tm kill-server
 sleep 1
-if pgrep -f "kernel run .*$work" > /dev/null; then
-  failures=$((failures + 1))
-  echo "FAILED: a kernel lives on:"
-  pgrep -af "kernel run .*$work"
-fi
-echo "$count checks on ${#consoles[@]} consoles, $failures failed"
-[ "$failures" = 0 ]
+check "no kernel lives on: $(pgrep -af "kernel run .*$work")" [ -z "$(pgrep -f "kernel run .*$work")" ]
+summary
