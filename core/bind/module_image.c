@@ -1,10 +1,13 @@
 /* module_image.c - the module of pictures, loaded by lua/perilune/image.lua. */
 #include "image/image.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/status.h"
 #include "bind/bind.h"
+#include "image/stroke.h"
 
 /* read(path [, channels]) -> float32 (H, W, C) in [0, 1]; channels: 0 as the file has them, 1 grey, 3 colour */
 static int l_read(lua_State *L) {
@@ -70,8 +73,100 @@ static int l_digit(lua_State *L) {
   return 1;
 }
 
+/* ink(picture [, ink]) -> float32 (h, w, 1), its longer side at most PERI_IMAGE_INK_SIDE */
+static int l_ink(lua_State *L) {
+  peri_tensor *image = peri_lua_tensor(L, 1);
+  int ink = (int)luaL_optinteger(L, 2, 0);
+  peri_lua_check(L, peri_image_ink(peri_lua_new_tensor(L), image, ink));
+  return 1;
+}
+
+/* --- strokes; a box is { top =, left =, height =, width = }, rows and columns counted from 1 --- */
+
+static int push_box(lua_State *L, const peri_area *area) {
+  if (area->bottom <= area->top || area->right <= area->left) return 0;
+  lua_createtable(L, 0, 4);
+  lua_pushinteger(L, area->top + 1), lua_setfield(L, -2, "top");
+  lua_pushinteger(L, area->left + 1), lua_setfield(L, -2, "left");
+  lua_pushinteger(L, area->bottom - area->top), lua_setfield(L, -2, "height");
+  lua_pushinteger(L, area->right - area->left), lua_setfield(L, -2, "width");
+  return 1;
+}
+
+static int64_t box_field(lua_State *L, int index, const char *name) {
+  int whole;
+  lua_getfield(L, index, name);
+  lua_Integer value = lua_tointegerx(L, -1, &whole);
+  if (!whole) {
+    const char *type = luaL_typename(L, -1);
+    peri_lua_check(L, peri_fail(PERI_EARG, "image.stroke: the box's %s is a %s, expected a whole number", name, type));
+  }
+  lua_pop(L, 1);
+  return value < -PERI_IMAGE_SIDE_MOST ? -PERI_IMAGE_SIDE_MOST : value > PERI_IMAGE_SIDE_MOST ? PERI_IMAGE_SIDE_MOST : value;
+}
+
+static peri_area box_at(lua_State *L, int index) {
+  luaL_checktype(L, index, LUA_TTABLE);
+  peri_area area = {.top = box_field(L, index, "top") - 1, .left = box_field(L, index, "left") - 1};
+  area.bottom = area.top + box_field(L, index, "height");
+  area.right = area.left + box_field(L, index, "width");
+  return area;
+}
+
+static double coordinate(lua_State *L, int list, lua_Integer i) {
+  int number;
+  lua_rawgeti(L, list, i);
+  double value = lua_tonumberx(L, -1, &number);
+  if (!number) {
+    peri_lua_check(L, peri_fail(PERI_EARG, "image.stroke: %s of point %" PRId64 " is a %s, expected a number",
+                                list == 2 ? "x" : "y", (int64_t)i, luaL_typename(L, -1)));
+  }
+  lua_pop(L, 1);
+  return value;
+}
+
+/* stroke(picture, x, y, from, to, width, erase [, within]) -> the box that changed, or nothing. x and y are lists of
+   coordinates in the picture's sides, width is in shorter ones; points from..to are new, the one before is known. */
+static int l_stroke(lua_State *L) {
+  enum { AT_ONCE = 256 };
+  double points[2 * AT_ONCE];
+  peri_tensor *picture = peri_lua_tensor(L, 1);
+  luaL_checktype(L, 2, LUA_TTABLE), luaL_checktype(L, 3, LUA_TTABLE);
+  if (picture->ndim < 2) {
+    peri_lua_check(L, peri_fail(PERI_ESHAPE, "image.stroke: the picture is %s, expected float32 (H, W, 1)", peri_tensor_text(picture)));
+  }
+  double down = (double)picture->shape[0], across = (double)picture->shape[1];
+  lua_Integer from = luaL_checkinteger(L, 4), to = luaL_checkinteger(L, 5);
+  double radius = luaL_checknumber(L, 6) * (down < across ? down : across) / 2;
+  peri_stroke stroke = {.points = points, .radius = radius < 0.5 ? 0.5 : radius, .erase = lua_toboolean(L, 7)};
+  peri_area within = {0}, changed = {0};
+  bool everywhere = lua_isnoneornil(L, 8);
+  if (!everywhere) within = box_at(L, 8);
+  luaL_argcheck(L, to <= (lua_Integer)lua_rawlen(L, 2), 5, "to: there are fewer points");
+  if (from < 1) from = 1;
+  while (from <= to) { /* the first point of all is a dot; then the line goes on from the point before */
+    lua_Integer first = from > 1 ? from - 1 : 1, last = from == 1 ? 1 : to - first < AT_ONCE ? to : first + AT_ONCE - 1;
+    for (lua_Integer i = first; i <= last; i++) {
+      points[2 * (i - first)] = coordinate(L, 2, i) * across;
+      points[2 * (i - first) + 1] = coordinate(L, 3, i) * down;
+    }
+    stroke.count = last - first + 1;
+    peri_lua_check(L, peri_stroke_draw(picture, &stroke, everywhere ? NULL : &within, &changed));
+    from = last + 1;
+  }
+  return push_box(L, &changed);
+}
+
+/* box(picture, threshold) -> the box of what is brighter, or nothing */
+static int l_box(lua_State *L) {
+  peri_area area;
+  peri_lua_check(L, peri_stroke_box(&area, peri_lua_tensor(L, 1), (float)luaL_optnumber(L, 2, 0.5)));
+  return push_box(L, &area);
+}
+
 static const luaL_Reg functions[] = {{"read", l_read}, {"parse", l_parse}, {"write", l_write}, {"encode", l_encode},
-                                     {"resize", l_resize}, {"grey", l_grey}, {"digit", l_digit}, {NULL, NULL}};
+                                     {"resize", l_resize}, {"grey", l_grey}, {"digit", l_digit},
+                                     {"ink", l_ink}, {"stroke", l_stroke}, {"box", l_box}, {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_perilune_image(lua_State *L);
 int luaopen_perilune_image(lua_State *L) {

@@ -11,21 +11,40 @@
 #include "image/ink.h"
 #include "image/internal.h"
 
-enum { FIELD = 28, BOX = 20, CENTRE = 14, WORK_SIDE = 640 };
+enum { FIELD = 28, BOX = 20, CENTRE = 14 };
 
-/* Grey, with a longer side of at most WORK_SIDE. */
+/* Grey, with a longer side of at most PERI_IMAGE_INK_SIDE. */
 static int prepare(peri_tensor **out, const peri_tensor *image) {
   peri_tensor *grey;
   PERI_TRY(peri_image_grey(&grey, image));
   int64_t h = grey->shape[0], w = grey->shape[1], side = h > w ? h : w;
-  if (side <= WORK_SIDE) {
+  if (side <= PERI_IMAGE_INK_SIDE) {
     *out = grey;
     return PERI_OK;
   }
-  int64_t height = h * WORK_SIDE / side, width = w * WORK_SIDE / side;
+  int64_t height = h * PERI_IMAGE_INK_SIDE / side, width = w * PERI_IMAGE_INK_SIDE / side;
   int status = peri_image_resize(out, grey, height < 1 ? 1 : height, width < 1 ? 1 : width, PERI_FILTER_AREA);
   peri_tensor_release(grey);
   return status;
+}
+
+/* The ink of a picture; *side is the longer side of its box. */
+static int find_ink(peri_tensor **out, const char *op, const peri_tensor *image, int ink, int64_t *side) {
+  peri_tensor *grid;
+  float level, noise;
+  PERI_TRY(prepare(&grid, image));
+  peri_grid g = {grid->shape[0], grid->shape[1], peri_tensor_data(grid)};
+  int status = peri__ink_find(&g, ink, &level, &noise);
+  if (status >= 0) status = peri__ink_clean(&g, level, noise, side);
+  if (status >= 0) *out = grid;
+  else peri_tensor_release(grid), peri_fail_prefix(status, "%s: ", op);
+  return status;
+}
+
+int peri_image_ink(peri_tensor **out, const peri_tensor *image, int ink) {
+  int64_t side;
+  *out = NULL;
+  return find_ink(out, "image.ink", image, ink, &side);
 }
 
 static int64_t rounded(double v) { return (int64_t)floor(v + 0.5); }
@@ -68,15 +87,12 @@ static int fit_box(peri_tensor **out, const peri_tensor *grid, const peri_grid *
 }
 
 int peri_image_digit(peri_tensor **out, const peri_tensor *image, const peri_digit_options *options) {
-  peri_tensor *grid = NULL, *small = NULL;
-  float level, noise;
+  peri_tensor *grid, *small = NULL;
   int64_t side;
-  int status;
+  int status = PERI_OK;
   *out = NULL;
-  PERI_TRY(prepare(&grid, image));
+  PERI_TRY(find_ink(&grid, "image.digit", image, options->ink, &side));
   peri_grid g = {grid->shape[0], grid->shape[1], peri_tensor_data(grid)};
-  PERI_TRY_GOTO(done, peri__ink_find(&g, options->ink, &level, &noise));
-  PERI_TRY_GOTO(done, peri__ink_clean(&g, level, noise, &side));
   if (options->thicken > 0) PERI_TRY_GOTO(done, peri__ink_thicken(&g, options->thicken * (double)side / BOX));
   PERI_TRY_GOTO(done, fit_box(&small, grid, &g));
   PERI_TRY_GOTO(done, centre(out, small));

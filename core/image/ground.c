@@ -172,7 +172,7 @@ int peri__ink_find(peri_grid *g, int ink, float *level, float *noise) {
     for (int64_t i = 0; i < n; i++) g->v[i] = fmaxf(0, towards * difference[i]);
     *level = level_of(g, sorted, *noise);
     if (!(*level * 255 >= LEAST_CONTRAST && *level > 6 * *noise)) {
-      status = peri_fail(PERI_EARG, "image.digit: the picture shows no ink: what stands out most differs from its ground by %.1f of "
+      status = peri_fail(PERI_EARG, "the picture shows no ink: what stands out most differs from its ground by %.1f of "
                          "255, and the ground itself varies by %.1f", (double)*level * 255, (double)*noise * 255);
     }
   }

@@ -47,6 +47,12 @@ int peri_filter_parse(peri_filter *out, const char *name);
 int peri_image_resize(peri_tensor **out, const peri_tensor *image, int64_t height, int64_t width, peri_filter filter);
 int peri_image_grey(peri_tensor **out, const peri_tensor *image);
 
+/* --- ink (digit.c): what is written on a picture, found and cleaned, as float32 (h, w, 1), ink 1 on ground 0, in the
+   picture's proportions with a longer side of at most PERI_IMAGE_INK_SIDE pixels. ink: -1 darker than its ground, 1
+   lighter, 0 look. PERI_EARG when the picture shows no ink. --- */
+enum { PERI_IMAGE_INK_SIDE = 640 };
+int peri_image_ink(peri_tensor **out, const peri_tensor *image, int ink);
+
 /* --- MNIST's preprocessing (digit.c): float32 (28, 28, 1), ink 1 on ground 0 --- */
 typedef struct peri_digit_options {
   int ink;        /* -1: darker than its ground, 1: lighter, 0: look */

@@ -114,6 +114,18 @@ end
 
 local inks = { auto = 0, dark = -1, light = 1 }
 
+-- What one of the library's functions finds in a picture or a file; errors of a file's contents name it.
+local function find(where, f, picture, a)
+  local ink = inks[a.ink] or error(("%s: argument 'ink' wants auto, dark or light, got %s"):format(where, a.ink), 3)
+  if type(picture) ~= "string" then
+    want_picture(where, picture)
+    return call(f, picture, ink, a.thicken)
+  end
+  local ok, found = pcall(f, call(library.read, picture, 1), ink, a.thicken)
+  if not ok then error(("%s: %s"):format(picture, found), 3) end
+  return found
+end
+
 --- A digit as MNIST's makers would have cut it: the ink is told from its ground however that is lit, made bright
 -- on black, cropped, scaled so that its longer side is 20 pixels, and centred by mass in 28 x 28.
 -- @param picture a picture or a path
@@ -123,12 +135,36 @@ local inks = { auto = 0, dark = -1, light = 1 }
 -- @raise an error that says so when there is no ink
 function image.digit(picture, options)
   local a = args.named("image.digit", options, { { "ink", "string", "auto" }, { "thicken", "number", 0 } })
-  local ink = inks[a.ink] or error(("image.digit: argument 'ink' wants auto, dark or light, got %s"):format(a.ink), 2)
-  if type(picture) ~= "string" then want_picture("image.digit", picture) end
-  if type(picture) ~= "string" then return call(library.digit, picture, ink, a.thicken) end
-  local ok, digit = pcall(library.digit, call(library.read, picture, 1), ink, a.thicken)
-  if not ok then error(("%s: %s"):format(picture, digit), 2) end
-  return digit
+  return find("image.digit", library.digit, picture, a)
 end
+
+--- What is written on a picture, as ink: told from its ground however that is lit, cleaned of specks and edges.
+-- @param picture a picture or a path
+-- @param options { ink = "auto", "dark" or "light" (than its ground) }
+-- @return float32 (h, w, 1), ink 1 on 0, in the picture's proportions, its longer side at most 640 pixels
+-- @raise an error that says so when there is no ink
+function image.ink(picture, options)
+  local a = args.named("image.ink", options, { { "ink", "string", "auto" } })
+  return find("image.ink", library.ink, picture, a)
+end
+
+--- Draws a pen's stroke into a picture of ink, in place, anti-aliased. Ink takes the larger of what is there and its
+-- own cover, an eraser takes its cover away; what is drawn twice changes nothing.
+-- @param picture float32 (H, W, 1), ink 1 on 0; changed
+-- @param stroke  { x = list, y = list: points in the picture's sides, from 0 to 1, y down; n = how many (default: all),
+--   width = the pen's in the shorter side, erase = true to take ink away }
+-- @param from    the first point that is new (default 1): the line to it begins at the point before
+-- @param within  only in this box, { top =, left =, height =, width = } with rows and columns counted from 1
+-- @return the box that was touched, or nil when the stroke passes by the picture
+function image.stroke(picture, stroke, from, within)
+  return call(library.stroke, picture, stroke.x, stroke.y, from or 1, stroke.n or #stroke.x, stroke.width, stroke.erase,
+    within)
+end
+
+--- The box of what is brighter than a threshold.
+-- @param picture   float32 (H, W, 1)
+-- @param threshold default 0.5
+-- @return { top =, left =, height =, width = }, rows and columns counted from 1, or nil
+function image.box(picture, threshold) return call(library.box, picture, threshold) end
 
 return image

@@ -74,13 +74,6 @@ local function probabilities_of(row)
   return exponentials
 end
 
-local function has_ink(pixels)
-  for _, value in ipairs(pixels) do
-    if value > 0.5 then return true end
-  end
-  return false
-end
-
 --- What the net sees in a picture.
 -- @param picture bright ink on a dark ground
 -- @return { probabilities = {...}, best = place of the largest, label =, confidence =, input = (28, 28, 1) }
@@ -99,8 +92,9 @@ end
 -- @param canvas see perilune.draw.canvas
 function Recogniser:predict(canvas)
   if self.canvas ~= canvas then self.canvas, self.raster = canvas, canvas:raster(RENDER) end
-  if not has_ink(self.raster:update()) then return nil end
-  return self:predict_picture(self.raster:tensor())
+  local picture = self.raster:update()
+  if not image.box(picture, 0.5) then return nil end
+  return self:predict_picture(picture)
 end
 
 return recogniser

@@ -64,7 +64,7 @@ local function mix(from, to, part)
 end
 
 function View:paint_canvas()
-  local l, pixels = self.layout, self.raster:update()
+  local l, pixels = self.layout, self.raster:update():reshape(-1):totable()
   local shades = self.shades
   if not shades then
     shades = {}
