@@ -1,5 +1,5 @@
---- Data sets: MNIST and Fashion-MNIST, IDX and CSV files, folders of pictures, tensors, and digits drawn by the
--- program itself.
+--- Data sets: MNIST and Fashion-MNIST, IDX and CSV files, folders of pictures, tensors, and digits, letters and
+-- scribbles drawn by the program itself.
 --
 --     local train, test = data.mnist()
 --     local train, validation = train:split(0.9, { stratified = true })
@@ -154,6 +154,47 @@ function data.drawn(options)
   local x, y = call(require("perilune.data.drawn").draw, a.n, a.seed, a.size)
   return Dataset.new { x = x, y = y, classes = digits, name = "drawn digits" }
 end
+
+-- The kinds that are asked for: a list, the name of a group, or nil for all.
+local function kinds_of(where, source, wanted)
+  if wanted == nil then return source.kinds end
+  local list = type(wanted) == "table" and wanted or source.groups[wanted]
+  if not list or #list == 0 then
+    error(('%s: kinds is "%s", expected "training", "validation", "held_out" or a list of kinds'):format(where,
+      type(wanted) == "table" and "{}" or wanted), 0)
+  end
+  local known = {}
+  for _, kind in ipairs(source.kinds) do known[kind] = true end
+  for _, kind in ipairs(list) do
+    if not known[kind] then
+      error(("%s: there is no kind '%s'; there are %s"):format(where, tostring(kind), table.concat(source.kinds, " ")), 0)
+    end
+  end
+  return table.move(list, 1, #list, 1, {})
+end
+
+local function drawn_of_kinds(where, module, options)
+  local a = args.named(where, options, { { "n", "integer", 1000 }, { "seed", "integer", 0 },
+    { "size", "integer", 28 }, { "kinds", "table|string" } })
+  local source = require(module)
+  local kinds = call(kinds_of, where, source, a.kinds)
+  local x, y = call(require("perilune.data.strokes").pictures, where, a.n, a.seed, a.size, #kinds,
+    function(label, random) return source.choose(kinds[label + 1], random) end)
+  return Dataset.new { x = x, y = y, classes = kinds, name = "drawn " .. module:match "[^.]+$" }
+end
+
+--- Letters drawn as data.drawn draws digits, for teaching a digit net what is none. Those that alone nobody could tell
+-- from a digit are not among them (O, l, Z, S, B, g, q ...: see perilune.data.letters).
+-- @param options { n = 1000, seed = 0, size = 28, kinds = which, a list of letters or a part of all: "training",
+--   "validation" or "held_out", which have no letter in common }
+-- @return a set whose classes are the letters
+function data.letters(options) return drawn_of_kinds("data.letters", "perilune.data.letters", options) end
+
+--- Scribbles of some twenty kinds (curves at random, zigzags, dots, boxes, spirals, stars ...), neither digits nor
+-- letters.
+-- @param options { n = 1000, seed = 0, size = 28, kinds = which, a list of kinds or a part of all, as data.letters }
+-- @return a set whose classes are the kinds
+function data.scribbles(options) return drawn_of_kinds("data.scribbles", "perilune.data.scribbles", options) end
 
 --- What is to happen to pictures on their way into a batch. The result goes to ds:augment and ds:batches, and can be
 -- called with a batch: x, y = augment(x, y). A number is drawn evenly to either side (rotation = 10: from -10 to 10;
