@@ -17,7 +17,8 @@ local NAME = "predict"
 
 local function options()
   local parser = script.parser(NAME, "Says which digit is in each picture. A picture is treated as MNIST's were: "
-    .. "cropped, scaled to 20x20 by its longer side, centred by its mass in 28x28.")
+    .. "cropped, scaled to 20x20 by its longer side, centred by its mass in 28x28. A net that brings a calibration "
+    .. "also says when it takes what it sees for no digit.")
   parser:argument("images", "Pictures: PNG, JPEG or PGM of any size, dark on light or light on dark."):args "+"
   parser:option("--model", "The net.", "digits.h5")
   parser:option("--top", "How many classes to show.", "3", script.count)
@@ -42,41 +43,30 @@ local function sketch(rows)
   return table.concat(lines, "\n")
 end
 
--- The classes from the likeliest down: { class =, probability = }.
-local function ranked(probabilities, classes)
-  local list = {}
-  for i, probability in ipairs(probabilities) do
-    list[i] = { class = tostring(classes and classes[i] or i - 1), probability = probability }
+local function recognise(recogniser, path, o, output)
+  local seen = recogniser:predict_picture(path, { ink = "auto" })
+  local texts, top = {}, {}
+  for i, answer in ipairs(recogniser:ranked(seen.probabilities, o.top)) do
+    texts[i] = ("%s %.2f%%"):format(answer.label, answer.probability * 100)
+    top[i] = { class = answer.label, probability = answer.probability }
   end
-  table.sort(list, function(a, b)
-    if a.probability ~= b.probability then return a.probability > b.probability end
-    return a.class < b.class
-  end)
-  return list
-end
-
-local function recognise(peri, net, path, o, output)
-  local x = peri.image.digit(path)
-  local answers = ranked(net:predict(x:reshape(1, 28, 28, 1)):totable()[1], net.classes)
-  local texts = {}
-  for i = 1, math.min(o.top, #answers) do
-    texts[i] = ("%s %.2f%%"):format(answers[i].class, answers[i].probability * 100)
-  end
-  if o.show then output:write(sketch(x:reshape(28, 28):totable()), "\n") end
-  output:write(("%s: %s\n"):format(path, table.concat(texts, ", ")))
-  return { image = path, class = answers[1].class, probability = answers[1].probability,
-    top = table.move(answers, 1, math.min(o.top, #answers), 1, {}) }
+  if o.show then output:write(sketch(seen.input:reshape(28, 28):totable()), "\n") end
+  local doubt = recogniser.calibrated and not seen.certain
+  output:write(("%s: %s%s\n"):format(path, doubt and "not a digit? " or "", table.concat(texts, ", ")))
+  local certain = nil -- only a calibrated net can say
+  if recogniser.calibrated then certain = seen.certain end
+  return { image = path, class = seen.label, probability = seen.confidence, certain = certain, top = top }
 end
 
 local function main()
   local o = options()
-  local peri = script.perilune(NAME)
+  script.perilune(NAME)
   script.threads(o.threads)
-  local net = peri.nn.load(o.model)
+  local recogniser = require("perilune.draw.recogniser").load(o.model)
   local output = o.json and io.stderr or io.stdout
   local results, failed = {}, false
   for _, path in ipairs(o.images) do
-    local ok, result = pcall(recognise, peri, net, path, o, output)
+    local ok, result = pcall(recognise, recogniser, path, o, output)
     if ok then
       results[#results + 1] = result
     else

@@ -7,6 +7,7 @@
 --       layers = { { class_name = "Conv2D", name = "conv2d", config = { filters = 32, kernel_size = {3, 3} },
 --                    weights = { { name = "kernel", tensor = t }, { name = "bias", tensor = t } } }, ... },
 --       classes = {"0", "1", ...},                   -- optional: what the outputs mean
+--       calibration = { temperature = 1.2, ... },    -- optional: how sure the outputs are (perilune.draw.recogniser)
 --       training = { loss = "...", metrics = {...}, optimizer = { class_name = "Adam", config = {...} } } }
 --
 -- Written files load in Keras 2, Keras 3 and TensorFlow.js; both Keras' files are read.
@@ -155,6 +156,7 @@ function keras.encode(model)
   put_names(tree.groups.model_weights.attributes, "layer_names", names)
   if model.training then tree.attributes.training_config = json.encode(training_config(model.training)) end
   if model.classes then tree.attributes.perilune_classes = json.encode(json.array(model.classes)) end
+  if model.calibration then tree.attributes.perilune_calibration = json.encode(model.calibration) end
   return tree
 end
 
@@ -303,6 +305,7 @@ function keras.decode(tree)
   local training = decode_attribute(tree.attributes, "training_config")
   return { name = plain(sequence.name), input_shape = shape and plain(shape), layers = layers,
            classes = decode_attribute(tree.attributes, "perilune_classes"),
+           calibration = decode_attribute(tree.attributes, "perilune_calibration"),
            training = training and { loss = plain(training.loss), metrics = plain(training.metrics),
                                      optimizer = plain(training.optimizer_config) } }
 end

@@ -218,12 +218,12 @@ function methods:plan(options) return plan.of(self, options) end
 -- @param count how many samples are to come, about
 function methods:at_rest(count) return compiled.at_rest(self, count) end
 
---- Saves the net: architecture, weights and class names.
--- @param path where to; ".h5" is Keras' format
+--- Saves the net: architecture, weights, class names and calibration (see perilune.draw.recogniser).
+-- @param path where to; ".h5" is Keras' format, ".safetensors" holds the weights as any reader of such files knows them
 function methods:save(path) return require("perilune.nn.storage").save(self, path) end
 
 --- Reads a net that was saved, by this library or by Keras.
--- @param path a file ending in ".h5"
+-- @param path a file ending in ".h5" or ".safetensors"
 -- @return the net, built
 function nn.load(path) return require("perilune.nn.storage").load(path) end
 

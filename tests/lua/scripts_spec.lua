@@ -86,6 +86,20 @@ describe("predict", function()
     assert.matches("^" .. picture:gsub("%p", "%%%0") .. ": c?[cdo][aogw][tgw] %d+%.%d%d%%, %a+ %d+%.%d%d%%\n$", output)
   end)
 
+  it("says when a calibrated net takes what it sees for no digit", function()
+    for threshold, certain in pairs { [0] = true, [1] = false } do
+      local net = nn.load(model)
+      net.calibration = { temperature = 1, threshold = threshold }
+      local path = model .. ".calibrated.h5"
+      net:save(path)
+      local output, complaint, code = run("predict", ("--model %s --json %s"):format(path, picture))
+      os.remove(path)
+      assert.equal(0, code, complaint)
+      assert.equal(certain, cjson.decode(output).results[1].certain)
+      assert.equal(not certain, complaint:find("not a digit?", 1, true) ~= nil)
+    end
+  end)
+
   it("prints one object of JSON as the last line of standard output, all else on standard error", function()
     local output, complaint, code = run("predict", ("--model %s --json --show %s"):format(model, picture))
     assert.equal(0, code, complaint)
@@ -93,6 +107,7 @@ describe("predict", function()
     local result = cjson.decode(output).results[1]
     assert.equal(picture, result.image)
     assert.equal(3, #result.top)
+    assert.same({ result.class, result.probability, nil }, { result.top[1].class, result.top[1].probability, result.certain })
     assert.matches("██", complaint)
   end)
 

@@ -87,6 +87,7 @@ local function write(model)
   local said = { x = array(inputs(model, 4)), layers = {} }
   said.prediction = array(net:predict(peri.tensor(said.x.data, said.x.dtype or "float32"):reshape(said.x.shape)))
   for word in names:gmatch "%S+" do table.insert(said.layers, word) end
+  net.classes, net.calibration = { "what", "only", "Perilune reads" }, { temperature = 1.5, threshold = 0.5 }
   net:save(("%s/%s.h5"):format(folder, name))
   local file <close> = assert(io.open(("%s/%s.json"):format(folder, name), "w"))
   assert(file:write(cjson.encode(said)))

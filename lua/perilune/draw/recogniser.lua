@@ -1,10 +1,20 @@
 --- Says what is drawn on a canvas: MNIST's preprocessing (perilune.image's digit), then a net.
 --
 -- The net takes one grey picture of 28 x 28, as (28, 28, 1), (28, 28) or (784), and gives one number a class:
--- probabilities, or logits, which are told by not adding up to one.
+-- probabilities, or logits (see perilune.draw.outputs).
+--
+--     local r = recogniser.load "digits.h5"             -- or recogniser.new(net), recogniser.bundled()
+--     local seen = r:predict(canvas)                    -- nil: nothing is drawn
+--     print(seen.label, seen.confidence, seen.certain)
+--
+-- Not everything that is drawn is a digit. A net may bring a calibration, net.calibration = { temperature =, threshold =,
+-- ... }, which net:save keeps: its logits are divided by the temperature, and what is then less likely than the
+-- threshold is uncertain. recogniser.calibrate makes one.
 -- @module perilune.draw.recogniser
+local calibration = require "perilune.draw.calibration"
 local nn = require "perilune.nn"
 local image = require "perilune.image"
+local outputs = require "perilune.draw.outputs"
 
 local recogniser = {}
 
@@ -14,6 +24,7 @@ Recogniser.__index = Recogniser
 local SIDE = 28
 local RENDER = 4 * SIDE -- the canvas is rendered larger than the net sees it, and shrunk by the mean
 local THICKEN = 2       -- strokes thinner than MNIST's are widened to them, in pixels of its 20 x 20 box
+local TOP = 3           -- how many classes a prediction lists
 
 local function product(shape)
   local n = 1
@@ -38,7 +49,8 @@ local function labels_of(net, count)
   return labels
 end
 
---- A recogniser.
+--- A recogniser. Its fields: net, name, labels (the classes' names: net.classes, or the digits), temperature and
+-- threshold (of net.calibration; without one 1 and 0.6).
 -- @param net  a built net
 -- @param name for messages: the file it came from
 function recogniser.new(net, name)
@@ -51,45 +63,102 @@ function recogniser.new(net, name)
       self.name, table.concat(output, ", ")), 0)
   end
   self.labels = labels_of(net, output[1])
+  local own = calibration.of(net, self.name)
+  self.temperature, self.threshold, self.calibrated = own.temperature, own.threshold, net.calibration ~= nil
   return self
 end
 
 --- A recogniser with a net from a file.
+-- @param path ending in ".h5" or ".safetensors"
 -- @raise an error that names the file
 function recogniser.load(path) return recogniser.new(nn.load(path), path) end
 
-local function probabilities_of(row)
-  local sum, largest, proper = 0, -math.huge, true
-  for _, value in ipairs(row) do
-    sum, largest = sum + value, math.max(largest, value)
-    proper = proper and value >= 0
-  end
-  if proper and math.abs(sum - 1) < 1e-3 then return row end
-  local exponentials, total = {}, 0
-  for i, value in ipairs(row) do
-    exponentials[i] = math.exp(value - largest)
-    total = total + exponentials[i]
-  end
-  for i, value in ipairs(exponentials) do exponentials[i] = value / total end
-  return exponentials
+--- Where the net that comes with Perilune is: beside this module.
+-- @return its path, or nil and where it was looked for
+function recogniser.bundled_path()
+  local here = package.searchpath("perilune.draw.recogniser", package.path)
+  local path = (here and here:match "^(.*)recogniser%.lua$" or "lua/perilune/draw/") .. "digits.safetensors"
+  local file = io.open(path, "rb")
+  if file then file:close() end
+  return file and path or nil, path
 end
 
---- What the net sees in a picture.
--- @param picture bright ink on a dark ground
--- @return { probabilities = {...}, best = place of the largest, label =, confidence =, input = (28, 28, 1) }
-function Recogniser:predict_picture(picture)
-  local input = image.digit(picture, { ink = "light", thicken = THICKEN })
-  local batch = input:reshape(1, table.unpack(self.shape))
-  local row = probabilities_of(self.net:predict(batch):totable()[1])
-  local best = 1
-  for i = 2, #row do
-    if row[i] > row[best] then best = i end
+--- A recogniser with the net that comes with Perilune, read anew.
+-- @raise an error that says where it is missing
+function recogniser.bundled()
+  local path, place = recogniser.bundled_path()
+  if not path then
+    error(("draw: the net that comes with Perilune is missing: %s. Name another (perilune draw --model FILE), or make it "
+      .. "again with scripts/train_recogniser.lua"):format(place), 0)
   end
-  return { probabilities = row, best = best, label = self.labels[best], confidence = row[best], input = input }
+  return recogniser.new(nn.load(path), "the net that comes with Perilune")
+end
+
+--- Fits a calibration to a net: the temperature at which its probabilities are most likely to be right on validation
+-- data, and the threshold below which it is to say that something is no digit. It is for the caller to keep:
+-- net.calibration = recogniser.calibrate(...).
+-- @param net        a built net
+-- @param validation digits that it has not learned from: a data set, or { pictures, labels }
+-- @param negatives  pictures that are no digits: a data set or a tensor (n, 28, 28, 1); may be left out when the aim is
+--   false_reject
+-- @param options    what the threshold aims at, one of false_reject = the most of the digits that may be turned away
+--   (default 0.01), false_accept = the most of the negatives that may pass, equal = true: where both shares meet
+-- @return { temperature (from 0.05 to 20), threshold, false_reject, false_accept, accuracy (of the digits accepted),
+--   positives, negatives (how many there were), nll_before and nll_after (negative log-likelihood a digit), error_before
+--   and error_after (expected calibration error in 15 bins) }, before and after the temperature
+function recogniser.calibrate(net, validation, negatives, options)
+  local ok, result = pcall(calibration.calibrate, net, validation, negatives, options)
+  if not ok then error(result, 2) end
+  return result
+end
+
+--- How often a net is wrong about what is a digit, at its own temperature and threshold.
+-- @param net       a built net
+-- @param positives digits, as for calibrate; without labels the accuracy is left out
+-- @param negatives pictures that are no digits; may be left out
+-- @return { false_accept = share of the negatives it takes for digits, false_reject = share of the digits it turns away,
+--   accuracy = share of the digits it accepts that are right, temperature, threshold, positives, negatives }
+function recogniser.rates(net, positives, negatives)
+  local ok, result = pcall(calibration.rates, net, positives, negatives)
+  if not ok then error(result, 2) end
+  return result
+end
+
+-- What the net says of inputs (28, 28, 1): a prediction each.
+function Recogniser:say(inputs)
+  local batch = {}
+  for i, input in ipairs(inputs) do batch[i] = input:reshape(1, table.unpack(self.shape)) end
+  local x = #batch == 1 and batch[1] or require("perilune.core").cat(batch, 1)
+  local list = {}
+  for i, row in ipairs(outputs.probabilities(self.net, x, self.temperature)) do
+    local top = self:ranked(row, TOP)
+    list[i] = {
+      probabilities = row, best = top[1].class, label = top[1].label, confidence = top[1].probability, top = top,
+      certain = top[1].probability >= self.threshold, input = inputs[i],
+    }
+  end
+  return list
+end
+
+--- The classes from the likeliest down.
+-- @param probabilities of a prediction
+-- @param count         how many (all)
+-- @return a list of { label =, probability =, class = its place among the labels }
+function Recogniser:ranked(probabilities, count) return outputs.ranked(probabilities, self.labels, count) end
+
+--- What the net sees in a picture.
+-- @param picture a tensor or a path; bright ink on a dark ground unless options tell otherwise
+-- @param options { ink = "light" (default), "dark" or "auto", thicken = 2 }: as perilune.image's digit has them
+-- @return a prediction: { probabilities = {...}, best = place of the largest, label =, confidence =, top = the three
+--   likeliest { label =, probability = }, certain = false when this is taken for no digit, input = (28, 28, 1) }
+function Recogniser:predict_picture(picture, options)
+  options = options or {}
+  return self:say { image.digit(picture, { ink = options.ink or "light", thicken = options.thicken or THICKEN }) }[1]
 end
 
 --- What the net sees on a canvas; nil when there is no ink.
 -- @param canvas see perilune.draw.canvas
+-- @return a prediction
 function Recogniser:predict(canvas)
   if self.canvas ~= canvas then self.canvas, self.raster = canvas, canvas:raster(RENDER) end
   local picture = self.raster:update()

@@ -125,7 +125,8 @@ function storage.describe(net)
   if not net.built then error("save: the net is not built, so there are no weights to save; call net:build first", 0) end
   local sequential = net.type == "Sequential"
   return {
-    name = net.name, input_shape = net.input_shape, classes = net.classes, training = net.training,
+    name = net.name, input_shape = net.input_shape, classes = net.classes, calibration = net.calibration,
+    training = net.training,
     layers = sequential and describe_children(net) or { describe_layer(net) },
   }
 end
@@ -223,21 +224,22 @@ function storage.make(model)
   end)
   core.set_grad_enabled(before)
   if not ok then error(message, 0) end
-  net.classes, net.training = model.classes, model.training
+  net.classes, net.calibration, net.training = model.classes, model.calibration, model.training
   return net
 end
 
 -- --- files ---
 
 -- One row a format: its ending, and the module with save(path, description) and load(path).
-local formats = { { ending = ".h5", module = "perilune.keras" }, { ending = ".hdf5", module = "perilune.keras" } }
+local formats = { { ending = ".h5", module = "perilune.keras" }, { ending = ".hdf5", module = "perilune.keras" },
+  { ending = ".safetensors", module = "perilune.nn.safetensors" } }
 
 local function format_of(path)
   if type(path) ~= "string" then error(('a path is wanted, such as "net.h5", got %s'):format(type(path)), 3) end
   for _, row in ipairs(formats) do
     if path:lower():sub(-#row.ending) == row.ending then return require(row.module) end
   end
-  error(("'%s': the ending says the format, and it must be .h5"):format(path), 3)
+  error(("'%s': the ending says the format, and it must be .h5 or .safetensors"):format(path), 3)
 end
 
 --- Writes a net; the file is whole or not there.
