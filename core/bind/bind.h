@@ -73,6 +73,7 @@ void peri_lua_open_plan(lua_State *L);
 void peri_lua_open_compiled(lua_State *L);
 void peri_lua_open_optim(lua_State *L);
 void peri_lua_open_arena(lua_State *L);
+void peri_lua_open_files(lua_State *L);
 void peri_lua_open_terminal(lua_State *L);
 void peri_lua_open_raw_terminal(lua_State *L);
 

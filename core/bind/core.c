@@ -144,6 +144,7 @@ static void (*const parts[])(lua_State *L) = {
     peri_lua_open_arena,
     peri_lua_open_format,
     peri_lua_open_bridge,
+    peri_lua_open_files,
     peri_lua_open_terminal,
     peri_lua_open_raw_terminal,
     peri_lua_open_data,

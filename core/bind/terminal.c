@@ -93,12 +93,30 @@ static int l_terminal_size(lua_State *L) {
   return 1;
 }
 
-/* core.monotonic() -> seconds since some moment; never goes back. */
-static int l_monotonic(lua_State *L) {
+static lua_Number seconds_now(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
-  lua_pushnumber(L, (lua_Number)now.tv_sec + (lua_Number)now.tv_nsec * 1e-9);
+  return (lua_Number)now.tv_sec + (lua_Number)now.tv_nsec * 1e-9;
+}
+
+/* core.monotonic() -> seconds since some moment; never goes back. */
+static int l_monotonic(lua_State *L) {
+  lua_pushnumber(L, seconds_now());
   return 1;
+}
+
+/* core.sleep(seconds): waits; less when a signal came. Ctrl-C raises "interrupted". */
+static int l_sleep(lua_State *L) {
+  enum { LONGEST = 50000000 }; /* nanoseconds between two looks at the flag, which another thread may raise */
+  lua_Number seconds = luaL_checknumber(L, 1), end = seconds_now() + seconds;
+  luaL_argcheck(L, seconds == seconds, 1, "seconds: wants a number");
+  for (lua_Number left = seconds; left > 0; left = end - seconds_now()) {
+    const struct timespec piece = {.tv_nsec = left * 1e9 < LONGEST ? (long)(left * 1e9) : LONGEST};
+    peri_lua_check(L, peri_interrupt_poll());
+    if (nanosleep(&piece, NULL) != 0) break;
+  }
+  peri_lua_check(L, peri_interrupt_poll());
+  return 0;
 }
 
 /* Adds the functions to the table at the top of the stack. */
@@ -107,6 +125,7 @@ void peri_lua_open_terminal(lua_State *L) {
     {"isatty", l_isatty},
     {"terminal_size", l_terminal_size},
     {"monotonic", l_monotonic},
+    {"sleep", l_sleep},
     {"interrupted", l_interrupted},
     {"interrupt_clear", l_interrupt_clear},
     {"interrupt_poll", l_interrupt_poll},

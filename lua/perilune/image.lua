@@ -122,7 +122,7 @@ local function find(where, f, picture, a)
     return call(f, picture, ink, a.thicken)
   end
   local ok, found = pcall(f, call(library.read, picture, 1), ink, a.thicken)
-  if not ok then error(("%s: %s"):format(picture, found), 3) end
+  if not ok then error(("%s: %s"):format(picture, (found:gsub("^[^\n:]+:%d+: ", ""))), 3) end
   return found
 end
 
