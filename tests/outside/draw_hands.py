@@ -1,0 +1,69 @@
+"""What the tests of the drawing program share: the thirty drawings of tests/support/hands.json, counting checks, skipping.
+
+A test that draws all thirty passes when at least AT_LEAST are recognised; it names those that were not.
+"""
+import json
+import os
+import shutil
+import sys
+import time
+
+AT_LEAST = 28
+SKIPPED = 77
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def drawings():
+    with open(os.path.join(ROOT, "tests", "support", "hands.json"), encoding="ascii") as file:
+        return json.load(file)["drawings"]
+
+
+def need_programs(*names):
+    """Ends with 77 and a reason when a program is missing."""
+    for name in names:
+        if not shutil.which(name):
+            print(f"skipped: no {name}")
+            sys.exit(SKIPPED)
+
+
+def need_modules(build, *names):
+    """Ends with 77 and a reason when the build is without an optional module."""
+    for name in names:
+        if not os.path.exists(os.path.join(build, "lua", "perilune", name + ".so")):
+            print(f"skipped: built without {name}")
+            sys.exit(SKIPPED)
+
+
+def wait_until(found, seconds=10, interval=0.03):
+    """Asks found() until it is true or the time is over; returns what it said last."""
+    end = time.monotonic() + seconds
+    while True:
+        value = found()
+        if value or time.monotonic() > end:
+            return value
+        time.sleep(interval)
+
+
+class Checks:
+    """Counts what holds and tells what does not."""
+
+    def __init__(self):
+        self.count, self.failures = 0, 0
+
+    def check(self, what, holds, detail=""):
+        self.count += 1
+        if not holds:
+            self.failures += 1
+            print(f"FAILED: {what}" + (f": {detail}" if detail != "" else ""), flush=True)
+        return bool(holds)
+
+    def thirty(self, where, seen):
+        """seen: a list of (drawing, what was recognised)."""
+        wrong = [f"{one['label']} of hand {one['hand']} as {got}" for one, got in seen if got != str(one["label"])]
+        right = len(seen) - len(wrong)
+        print(f"{where}: {right} of {len(seen)} recognised" + (f"; not: {', '.join(wrong)}" if wrong else ""), flush=True)
+        self.check(f"{where}: at least {AT_LEAST} of 30 are recognised", len(seen) == 30 and right >= AT_LEAST, right)
+
+    def end(self):
+        print(f"{self.count} checks, {self.failures} failed")
+        sys.exit(1 if self.failures else 0)
