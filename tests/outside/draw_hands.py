@@ -2,6 +2,7 @@
 
 A test that draws all thirty passes when at least AT_LEAST are recognised; it names those that were not.
 """
+import collections
 import json
 import os
 import shutil
@@ -42,6 +43,29 @@ def wait_until(found, seconds=10, interval=0.03):
         if value or time.monotonic() > end:
             return value
         time.sleep(interval)
+
+
+def largest(rows, colour):
+    """The largest rectangle of one colour in rows of colours: (cells, column, row, columns, rows), places from 0."""
+    best, heights = (0, 0, 0, 0, 0), [0] * max(map(len, rows))
+    for y, row in enumerate(rows):
+        for x in range(len(heights)):
+            heights[x] = heights[x] + 1 if x < len(row) and row[x] == colour else 0
+        stack = []
+        for x, height in enumerate(heights + [0]):
+            start = x
+            while stack and stack[-1][1] >= height:
+                start, high = stack.pop()
+                best = max(best, ((x - start) * high, start, y - high + 1, x - start, high))
+            stack.append((start, height))
+    return best
+
+
+def empty_canvas(rows):
+    """Where an empty canvas shows: the largest area of one colour that is not the corner's. (column, row, columns, rows)"""
+    common = collections.Counter(colour for row in rows for colour in row)
+    del common[rows[0][0]]
+    return max((largest(rows, colour) for colour, _ in common.most_common(4)), default=(0, 0, 0, 0, 0))[1:]
 
 
 class Checks:

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 
-from draw_hands import Checks, drawings, need_modules, need_programs, wait_until
+from draw_hands import Checks, drawings, empty_canvas, need_modules, need_programs, wait_until
 
 BAR = re.compile(r"(?:^|\s)([0-9]) [ ▏▎▍▌▋▊▉█#=.-]+ *([0-9]+\.[0-9])%")
 EMPTY = "draw a digit"
@@ -74,28 +74,10 @@ def grounds(screen):
     return rows
 
 
-def largest(rows, colour):
-    """The largest rectangle of one colour: (cells, column, row, columns, rows), places from 1."""
-    best, heights = (0, 0, 0, 0, 0), [0] * max(map(len, rows))
-    for y, row in enumerate(rows):
-        for x in range(len(heights)):
-            heights[x] = heights[x] + 1 if x < len(row) and row[x] == colour else 0
-        stack = []
-        for x, height in enumerate(heights + [0]):
-            start = x
-            while stack and stack[-1][1] >= height:
-                start, high = stack.pop()
-                best = max(best, ((x - start) * high, start + 1, y - high + 2, x - start, high))
-            stack.append((start, height))
-    return best
-
-
 def find_canvas(screen):
-    """Where the empty canvas is on the screen: the largest area of one colour that is not the ground's."""
-    rows = grounds(screen)
-    colours = {colour for row in rows for colour in row} - {rows[0][0] if rows[0] else ""}
-    _, column, row, columns, high = max((largest(rows, colour) for colour in colours), default=(0, 0, 0, 0, 0))
-    return column, row, columns, high
+    """Where the empty canvas is: column and row from 1, columns, rows."""
+    column, row, columns, rows = empty_canvas(grounds(screen))
+    return column + 1, row + 1, columns, rows
 
 
 def winner(screen):
