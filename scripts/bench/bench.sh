@@ -9,6 +9,7 @@
 #   bash scripts/bench/bench.sh kernels     every kernel as a fraction of the multiply-add probe
 #   bash scripts/bench/bench.sh startup     start of the command, loading of MNIST
 #   bash scripts/bench/bench.sh notebook    the notebook kernel beside ipykernel and ilua (--rounds, --only)
+#   bash scripts/bench/bench.sh draw        from the pen to the shown prediction in the drawing window (--sizes, --rounds)
 #
 #   --rounds N   alternating rounds (5)     --threads N   threads of every side (all processors)
 #   --seconds S  of one measurement (1)     --only A,B    these sides only (train, nets, inference)
@@ -21,10 +22,11 @@
 set -u
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 case ${1:-} in
-  train | cold | nets | inference | scaling | kernels | startup | notebook) ;;
-  *) sed -n '2,22p' "$0" | sed 's/^# \{0,1\}//'; exit 2 ;;
+  train | cold | nets | inference | scaling | kernels | startup | notebook | draw) ;;
+  *) sed -n '2,21p' "$0" | sed 's/^# \{0,1\}//'; exit 2 ;;
 esac
 [ -x "$root/build/perilune" ] || { echo "bench.sh: build first: bash scripts/quickstart.sh" >&2; exit 1; }
+[ "$1" = draw ] && exec python3 "$root/scripts/bench/draw.py" "$@"
 if [ "$1" = notebook ]; then
   if [ -z "${PYTHON:-}" ]; then
     REQUIREMENTS="$root/scripts/bench/requirements-notebook.txt" \
