@@ -6,6 +6,7 @@
 -- @module perilune.draw.outputs
 local compiled = require "perilune.nn.compiled"
 local core = require "perilune.core"
+require "perilune.tensor" -- gives tensors clamp
 
 local outputs = {}
 
