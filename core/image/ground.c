@@ -131,6 +131,17 @@ static void fit_ground(const peri_grid *g, uint8_t *use, float *difference) {
   }
 }
 
+/* A rendered drawing's ground needs no fitting: most of the picture has exactly the value of its first pixel. */
+static bool flat_ground(const peri_grid *g, uint8_t *use, float *difference) {
+  int64_t n = g->h * g->w, same = 0;
+  for (int64_t i = 0; i < n; i++) {
+    difference[i] = g->v[i] - g->v[0];
+    use[i] = difference[i] == 0;
+    same += use[i];
+  }
+  return 2 * same > n;
+}
+
 /* 1 when the ink is lighter than the ground, -1 when it is darker. */
 static float side_of_ink(const peri_grid *g, const float *difference, const uint8_t *ground) {
   double sum = 0;
@@ -166,7 +177,7 @@ int peri__ink_find(peri_grid *g, int ink, float *level, float *noise) {
   uint8_t *ground = peri_alloc((size_t)n);
   int status = difference && sorted && ground ? PERI_OK : PERI_ENOMEM;
   if (status >= 0) {
-    fit_ground(g, ground, difference);
+    if (!flat_ground(g, ground, difference)) fit_ground(g, ground, difference);
     float towards = ink ? (float)ink : side_of_ink(g, difference, ground);
     *noise = noise_of(g, difference, ground, sorted);
     for (int64_t i = 0; i < n; i++) g->v[i] = fmaxf(0, towards * difference[i]);

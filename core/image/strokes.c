@@ -173,29 +173,43 @@ static double stroke_width(const peri_grid *g) {
   return outline > 0 ? 2 * area / (outline * 0.785) : 0;
 }
 
+/* How much of a pen of this radius covers the pixels around it, (2 reach + 1)^2 of them: a disk whose rim fades over
+   a pixel. */
+static void make_pen(float *pen, int64_t reach, double radius) {
+  for (int64_t dy = -reach; dy <= reach; dy++) {
+    for (int64_t dx = -reach; dx <= reach; dx++) {
+      *pen++ = (float)fmin(1, fmax(0, radius + 1 - sqrt((double)(dx * dx + dy * dy))));
+    }
+  }
+}
+
+/* Draws the pen's larger values, `strength` of them, around one pixel. */
+static void press(peri_grid *g, const float *pen, int64_t reach, int64_t y, int64_t x, float strength) {
+  int64_t side = 2 * reach + 1;
+  int64_t left = x > reach ? x - reach : 0, right = x + reach < g->w ? x + reach : g->w - 1;
+  for (int64_t at = y > reach ? y - reach : 0; at <= y + reach && at < g->h; at++) {
+    const float *from = pen + (at - y + reach) * side + (left - x + reach);
+    float *to = g->v + at * g->w + left;
+    for (int64_t i = 0; i <= right - left; i++) {
+      float value = strength * from[i];
+      to[i] = value > to[i] ? value : to[i];
+    }
+  }
+}
+
 int peri__ink_thicken(peri_grid *g, double width) {
   double now = stroke_width(g), radius = (width - now) / 2;
   if (now <= 0 || radius < 0.25) return PERI_OK;
-  int64_t reach = (int64_t)ceil(radius), n = g->h * g->w;
-  float *from = peri_alloc((size_t)n * sizeof *from);
-  if (!from) return PERI_ENOMEM;
-  memcpy(from, g->v, (size_t)n * sizeof *from);
-  for (int64_t y = 0; y < n / g->w; y++) {
-    for (int64_t x = 0; x < g->w; x++) {
-      float v = from[y * g->w + x];
-      if (v <= 0) continue;
-      for (int64_t dy = -reach; dy <= reach; dy++) { /* a disk whose rim fades over a pixel */
-        for (int64_t dx = -reach; dx <= reach; dx++) {
-          int64_t at_y = y + dy, at_x = x + dx;
-          if (at_y < 0 || at_y >= g->h || at_x < 0 || at_x >= g->w) continue;
-          double rim = radius + 1 - sqrt((double)(dx * dx + dy * dy));
-          float value = v * (float)fmin(1, fmax(0, rim));
-          float *to = g->v + at_y * g->w + at_x;
-          if (value > *to) *to = value;
-        }
-      }
+  int64_t reach = (int64_t)ceil(radius), n = g->h * g->w, side = 2 * reach + 1;
+  float *from = peri_alloc((size_t)n * sizeof *from), *pen = peri_alloc((size_t)(side * side) * sizeof *pen);
+  if (from && pen) {
+    make_pen(pen, reach, radius);
+    memcpy(from, g->v, (size_t)n * sizeof *from);
+    for (int64_t i = 0; i < n; i++) {
+      if (from[i] > 0) press(g, pen, reach, i / g->w, i % g->w, from[i]);
     }
   }
-  peri_free(from);
-  return PERI_OK;
+  int status = from && pen ? PERI_OK : PERI_ENOMEM;
+  peri_free(from), peri_free(pen);
+  return status;
 }
