@@ -3,6 +3,7 @@
      edit.enter(); edit.leave(); edit.suspend()     key mode on and off; Ctrl-Z
      edit.read(milliseconds, most)                  -> bytes, or nil and "timeout", "interrupt", "redraw" or "eof";
                                                     milliseconds < 0 waits for ever
+     edit.ready(milliseconds)                       -> true when there is something to read, or the input has ended
      edit.write(text); edit.width(text) -> columns; edit.size() -> columns, rows
      edit.append(path, text), edit.replace(path, text): the history file
      edit.files(folder)                             -> names, folders ending in "/" */
@@ -50,6 +51,13 @@ static int l_read(lua_State *L) {
   lua_pushnil(L);
   lua_pushstring(L, reasons[kind]);
   return 2;
+}
+
+static int l_ready(lua_State *L) {
+  lua_Integer milliseconds = luaL_optinteger(L, 1, -1);
+  luaL_argcheck(L, milliseconds < 1 << 30, 1, "milliseconds, or -1 to wait for ever");
+  lua_pushboolean(L, peri_edit_ready(milliseconds < 0 ? -1 : (int)milliseconds));
+  return 1;
 }
 
 static int l_write(lua_State *L) {
@@ -121,8 +129,8 @@ int luaopen_perilune_edit(lua_State *L);
 
 int luaopen_perilune_edit(lua_State *L) {
   static const luaL_Reg functions[] = {
-    {"enter", l_enter}, {"leave", l_leave},   {"suspend", l_suspend}, {"read", l_read},   {"write", l_write},
-    {"width", l_width}, {"size", l_size},     {"append", l_append},   {"replace", l_replace},
+    {"enter", l_enter}, {"leave", l_leave}, {"suspend", l_suspend}, {"read", l_read},       {"ready", l_ready},
+    {"write", l_write}, {"width", l_width}, {"size", l_size},       {"append", l_append},   {"replace", l_replace},
     {"files", l_files}, {NULL, NULL},
   };
   luaL_newlib(L, functions);

@@ -169,6 +169,11 @@ int peri_edit_read(char *bytes, size_t most, int milliseconds, size_t *count) {
   return PERI_EDIT_BYTES;
 }
 
+int peri_edit_ready(int milliseconds) {
+  struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+  return poll(&input, 1, milliseconds) > 0;
+}
+
 void peri_edit_size(int *columns, int *rows) {
   struct winsize size;
   int told = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;

@@ -25,6 +25,10 @@ enum { PERI_EDIT_BYTES, PERI_EDIT_TIMEOUT, PERI_EDIT_INTERRUPT, PERI_EDIT_REDRAW
    terminal's size changed or the process was stopped and goes on; PERI_EDIT_END when the input has ended. */
 int peri_edit_read(char *bytes, size_t most, int milliseconds, size_t *count);
 
+/* 1 when standard input can be read (or has ended) within so many milliseconds, -1: for ever; 0 also when a signal
+   ended the wait. */
+int peri_edit_ready(int milliseconds);
+
 /* Writes all of it to standard output, past stdio's buffer (which is flushed before). */
 int peri_edit_write(const char *text, size_t length);
 

@@ -8,6 +8,7 @@ local inspect = require "perilune.repl.inspect"
 local keys = require "perilune.repl.keys"
 local screen = require "perilune.repl.screen"
 local host = require "perilune.repl.host"
+local waiting = require "perilune.repl.waiting"
 
 local editing = {}
 
@@ -64,8 +65,9 @@ end
 function editing.open(terminal)
   local session = terminal.session
   local self = setmetatable({ terminal = terminal, path = history.path() }, Editing)
+  local read = waiting.around(edit.read, function(text) self.editor:tell(text) end)
   self.editor = editor.new {
-    keys = keys.new(edit.read), screen = screen.new(edit, terminal.color), suspend = edit.suspend,
+    keys = keys.new(read), screen = screen.new(edit, terminal.color), suspend = edit.suspend,
     state = function(code) return session:is_complete(code) end,
     complete = function(before, after)
       return guarded(complete.step, before, session, { files = edit.files, width = edit.size(), after = after })

@@ -350,6 +350,9 @@ function Editor:press(key)
   return key ~= "" and "beep" or nil
 end
 
+--- Shows a text above what is being edited, which is drawn again by the "redraw" that follows.
+function Editor:tell(text) self.screen:tell(text) end
+
 --- Edits one piece.
 -- @param prompts  { first, more }: before the first line and before the others
 -- @return the piece; or nil, and "eof" or "interrupt"

@@ -156,6 +156,13 @@ function Screen:leave(prompts, text, after)
   self.above, self.top, self.widths = 0, 1, {}
 end
 
+--- Puts a text in the drawing's place; the next drawing begins below it.
+function Screen:tell(text)
+  local up = self.above > 0 and ("\27[%dA"):format(self.above) or ""
+  self.terminal.write("\r" .. up .. "\27[J" .. text .. "\n")
+  self.above, self.top, self.widths = 0, 1, {}
+end
+
 --- Clears the terminal.
 function Screen:clear()
   self.terminal.write("\27[H\27[2J")
