@@ -235,6 +235,16 @@ static int l_xpcall(lua_State *L) {
   return lua_gettop(L);
 }
 
+/* host.own_xpcall(f, handler, ...): the same for who runs pieces inside a piece: an interrupt that comes in here has
+   reached whom it was for, and troubles nobody outside. */
+static int l_own_xpcall(lua_State *L) {
+  int results = l_xpcall(L);
+  stage = CALM;
+  lua_sethook(L, NULL, 0, 0);
+  peri_interrupt_clear();
+  return results;
+}
+
 /* host.interrupted(): was Ctrl-C pressed since the last question (at the prompt)? */
 static int l_interrupted(lua_State *L) {
   lua_pushboolean(L, peri_interrupted());
@@ -289,8 +299,8 @@ static int l_versions(lua_State *L) {
 
 static int l_open_host(lua_State *L) {
   static const luaL_Reg functions[] = {
-    {"xpcall", l_xpcall}, {"interrupted", l_interrupted}, {"coroutine_traceback", l_coroutine_traceback},
-    {"clock", l_clock},   {"isatty", l_isatty},           {"columns", l_columns},
+    {"xpcall", l_xpcall}, {"own_xpcall", l_own_xpcall}, {"interrupted", l_interrupted},
+    {"coroutine_traceback", l_coroutine_traceback}, {"clock", l_clock},   {"isatty", l_isatty},           {"columns", l_columns},
     {"program", l_program}, {"versions", l_versions},
     {NULL, NULL},
   };

@@ -18,7 +18,8 @@ local inner = { tensor_methods = true, layer_methods = true, layer_metatable = t
   compile = true, compiled_methods = true, compiled_metatable = true, fusions = true, set_fusion = true,
   fused_run = true, layer_work = true, traced = true, trace_mark = true,
   read_file = true, write_file = true, sleep = true,
-  raw_terminal = true, raw_terminal_end = true, raw_terminal_read = true, raw_terminal_write = true }
+  raw_terminal = true, raw_terminal_end = true, raw_terminal_read = true, raw_terminal_write = true,
+  raw_terminal_size = true, raw_terminal_run = true, raw_terminal_output = true }
 for name, value in pairs(core) do
   if not inner[name] then peri[name] = value end
 end

@@ -156,7 +156,7 @@ for signal in TERM:143 HUP:129 INT:130 QUIT:131 SEGV:139; do
 done
 start 80x24 "'$build/perilune' fails.lua"
 shows "opens" ' b '
-stroke 0 $one
+mouse 0 24 4 M
 restored "an error" 1
 shows "the error is told" 'the recogniser fell over'
 

@@ -35,7 +35,7 @@ local function want_width(value, what)
   return math.min(math.max(value, 1e-4), 1)
 end
 
---- A new canvas.
+--- A new canvas. While the pen is down its field `stroke` is the step that grows; else it is nil.
 -- @param options { pen = 0.085, eraser = 0.16 }: widths in sides of the canvas
 function canvas.new(options)
   options = options or {}
@@ -55,7 +55,7 @@ function canvas.is_canvas(value) return getmetatable(value) == Canvas end
 -- ---- steps. A list of steps only ever grows at its end, or is replaced by another; so undo needs no copies.
 
 local function changed(self)
-  self.open = nil
+  self.stroke = nil
   self.version, self.epoch = self.version + 1, self.epoch + 1
 end
 
@@ -66,7 +66,7 @@ local function remember(self, change)
 end
 
 local function add(self, step)
-  self.open = nil
+  self.stroke = nil
   self.strokes[#self.strokes + 1] = step
   self.version = self.version + 1
   remember(self, { added = step })
@@ -102,7 +102,7 @@ end
 
 --- Takes everything away; undo brings it back.
 function Canvas:clear()
-  self.open = nil
+  self.stroke = nil
   if #self.strokes > 0 then replace(self, {}) end
 end
 
@@ -137,7 +137,7 @@ function Canvas:begin(x, y, options)
   local stroke = { x = {}, y = {}, t = {}, n = 0, erase = options.erase and true or false, width = want_width(width, "width") }
   append(stroke, coordinate(x), coordinate(y), options.time)
   add(self, stroke)
-  self.open = stroke
+  self.stroke = stroke
 end
 
 --- Moves the pen that is down; a place where it is already adds nothing.
@@ -145,7 +145,7 @@ end
 -- @param y    as of begin
 -- @param time in seconds; now when left out
 function Canvas:extend(x, y, time)
-  local stroke = self.open
+  local stroke = self.stroke
   if not stroke then error("canvas:extend: no stroke is open; call canvas:begin(x, y) first", 2) end
   want_point(x, y, time)
   x, y = coordinate(x), coordinate(y)
@@ -155,7 +155,7 @@ function Canvas:extend(x, y, time)
 end
 
 --- Lifts the pen.
-function Canvas:finish() self.open = nil end
+function Canvas:finish() self.stroke = nil end
 
 --- Has nothing been inked? (What was inked and then erased is seen by rendering only.)
 function Canvas:empty()

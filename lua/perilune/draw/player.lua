@@ -45,11 +45,11 @@ function Player:draw(entry)
     self.add(canvas, step)
   elseif entry.point == 1 then
     canvas:begin(step.x[1], step.y[1], { erase = step.erase, width = step.width, time = time })
-    self.stroke = canvas.open
-  elseif canvas.open == self.stroke then -- else somebody undid or cleared it under the pen: the rest of it is gone too
+    self.stroke = canvas.stroke
+  elseif canvas.stroke == self.stroke then -- else somebody undid or cleared it under the pen: the rest of it is gone too
     canvas:extend(step.x[entry.point], step.y[entry.point], time)
   end
-  if step.picture or (entry.point == step.n and canvas.open == self.stroke) then canvas:finish() end
+  if step.picture or (entry.point == step.n and canvas.stroke == self.stroke) then canvas:finish() end
 end
 
 --- Draws what is due.

@@ -1,111 +1,132 @@
 --- A screen of cells that sends the terminal only what changed since the last time.
 --
--- A cell is a character of width one with a colour and a ground. Colours are 0xRRGGBB; on a terminal without 24-bit
--- colour the nearest of the 256 are taken.
+-- A cell is a character with a colour and a ground (see perilune.draw.colours); one that is two columns wide has an
+-- empty cell behind it. What is put where it is already costs nothing, and only the rows that something was put in
+-- are looked at.
 -- @module perilune.draw.screen
+local colours = require "perilune.draw.colours"
+
 local screen = {}
 
 local Screen = {}
 Screen.__index = Screen
 
---- How many colours the terminal has, by what it says of itself: "24bit" or "256".
--- @param getenv os.getenv, or another for tests
-function screen.colours(getenv)
-  getenv = getenv or os.getenv
-  local said, term = getenv "COLORTERM" or "", getenv "TERM" or ""
-  if said == "truecolor" or said == "24bit" or term:find "%-direct" then return "24bit" end
-  return "256"
+local has_edit, edit = pcall(require, "perilune.edit")
+
+-- Letters of these ranges are one column wide everywhere that matters: Latin, and symbols, lines and blocks.
+local function narrow(code) return code < 0x300 or code >= 0x2000 and code < 0x2E80 end
+
+--- Columns that a character takes: 0 (it joins the one before), 1 or 2.
+function screen.width(code)
+  if narrow(code) or not has_edit then return 1 end
+  return edit.width(utf8.char(code))
 end
 
--- The palette's cube has these levels, its greys run from 8 in steps of 10.
-local levels = { 0, 95, 135, 175, 215, 255 }
-
-local function nearest_level(value)
-  local best = 1
-  for i, level in ipairs(levels) do
-    if math.abs(level - value) < math.abs(levels[best] - value) then best = i end
-  end
-  return best
-end
-
---- The nearest of the 256 colours: a place in the cube, or a grey.
-function screen.palette(colour)
-  local red, green, blue = colour >> 16 & 255, colour >> 8 & 255, colour & 255
-  local r, g, b = nearest_level(red), nearest_level(green), nearest_level(blue)
-  local grey = math.max(0, math.min(23, ((red + green + blue) // 3 - 3) // 10))
-  local shade = 8 + 10 * grey
-  local function distance(x, y, z) return (x - red) ^ 2 + (y - green) ^ 2 + (z - blue) ^ 2 end
-  if distance(shade, shade, shade) < distance(levels[r], levels[g], levels[b]) then return 232 + grey end
-  return 16 + 36 * (r - 1) + 6 * (g - 1) + b - 1
-end
-
---- A screen.
+--- A screen whose cells are empty.
 -- @param columns, rows its size
--- @param options { colours = "24bit" or "256", ground =, ink = colours of empty cells }
+-- @param options { colours = mode, ground =, ink = colours of empty cells }
 function screen.new(columns, rows, options)
   local self = setmetatable({
     columns = columns, rows = rows, colours = options.colours or "256",
-    ground = options.ground or 0, ink = options.ink or 0xFFFFFF, shown = {}, codes = {},
+    ground = options.ground or 0, ink = options.ink or 0xFFFFFF, codes = {},
+    characters = {}, inks = {}, grounds = {},                -- as they shall be
+    shown_characters = {}, shown_inks = {}, shown_grounds = {}, -- as the terminal has them
+    from = {}, to = {},                                      -- by row: columns between which something was put
   }, Screen)
-  self:clear()
+  for i = 1, columns * rows do
+    self.characters[i], self.inks[i], self.grounds[i] = " ", self.ground, self.ground
+    self.shown_characters[i], self.shown_inks[i], self.shown_grounds[i] = false, false, false
+  end
+  for row = 1, rows do self.from[row], self.to[row] = 1, columns end
   return self
-end
-
---- Empties all cells (on the next flush).
-function Screen:clear()
-  local empty = { " ", self.ink, self.ground }
-  self.cells = {}
-  for i = 1, self.columns * self.rows do self.cells[i] = empty end
 end
 
 --- Puts one character; places beyond the screen are left out.
 function Screen:put(column, row, character, ink, ground)
-  if column < 1 or row < 1 or column > self.columns or row > self.rows then return end
-  self.cells[(row - 1) * self.columns + column] = { character, ink or self.ink, ground or self.ground }
+  local columns = self.columns
+  if column < 1 or row < 1 or column > columns or row > self.rows then return end
+  ground = ground or self.ground
+  ink = character == " " and ground or ink or self.ink -- of a blank nobody sees it
+  local i = (row - 1) * columns + column
+  if self.characters[i] == character and self.grounds[i] == ground and self.inks[i] == ink then return end
+  self.characters[i], self.inks[i], self.grounds[i] = character, ink, ground
+  if column < self.from[row] then self.from[row] = column end
+  if column > self.to[row] then self.to[row] = column end
 end
 
---- Puts text from a place on; control characters and broken UTF-8 become "?". Returns the column behind it.
-function Screen:text(column, row, text, ink, ground)
+--- Puts blanks into a part of a row.
+function Screen:blank(row, from, to, ground)
+  for column = from, to do self:put(column, row, " ", nil, ground) end
+end
+
+--- Puts text from a place on; control characters and broken UTF-8 become "?".
+-- @param last  the last column that it may take (default: the screen's)
+-- @return the column behind it
+function Screen:text(column, row, text, ink, ground, last)
+  last = math.min(last or self.columns, self.columns)
   if not utf8.len(text) then text = text:gsub("[\128-\255]", "?") end
   for _, code in utf8.codes(text) do
     local character = (code < 32 or code >= 127 and code < 160) and "?" or utf8.char(code)
-    self:put(column, row, character, ink, ground)
-    column = column + 1
+    local width = screen.width(code)
+    if column + width - 1 > last then break end
+    if width > 0 then self:put(column, row, character, ink, ground) end
+    if width > 1 then self:put(column + 1, row, "", ink, ground) end
+    column = column + width
   end
   return column
 end
 
 function Screen:code(colour, ground)
-  local key = ground and ~colour or colour
+  local key = ground and ~colour << 1 or colour << 1 | 1
   local code = self.codes[key]
   if not code then
-    local kind = ground and 48 or 38
-    if self.colours == "24bit" then
-      code = ("\27[%d;2;%d;%d;%dm"):format(kind, colour >> 16 & 255, colour >> 8 & 255, colour & 255)
-    else
-      code = ("\27[%d;5;%dm"):format(kind, screen.palette(colour))
-    end
+    code = colours.code(self.colours, colour, ground)
     self.codes[key] = code
   end
   return code
 end
 
-local function same(a, b) return b and a[1] == b[1] and a[2] == b[2] and a[3] == b[3] end
+--- Where the terminal's cursor is to be seen from the next flush on; nil for nowhere.
+function Screen:cursor(column, row) self.cursor_column, self.cursor_row = column, row end
+
+-- Appends what shows the row's changed part.
+function Screen:flush_row(row, out, pen)
+  local base = (row - 1) * self.columns
+  local characters, inks, grounds = self.characters, self.inks, self.grounds
+  local had, had_ink, had_ground = self.shown_characters, self.shown_inks, self.shown_grounds
+  local at
+  for i = base + self.from[row], base + self.to[row] do
+    local character, ink, ground = characters[i], inks[i], grounds[i]
+    if had[i] ~= character or had_ground[i] ~= ground or had_ink[i] ~= ink then
+      had[i], had_ink[i], had_ground[i] = character, ink, ground
+      if character ~= "" then -- else the cell before has shown it
+        if at ~= i then out[#out + 1] = ("\27[%d;%dH"):format(row, i - base) end
+        if character ~= " " and ink ~= pen.ink then pen.ink = ink; out[#out + 1] = self:code(ink, false) end
+        if ground ~= pen.ground then pen.ground = ground; out[#out + 1] = self:code(ground, true) end
+        out[#out + 1] = character
+        at = i + 1
+        if characters[i + 1] == "" and i < base + self.columns then at = i + 2 end
+      end
+    end
+  end
+  self.from[row], self.to[row] = self.columns + 1, 0
+end
 
 --- The bytes that make the terminal show the cells; "" when it does already.
 function Screen:flush()
-  local out, at, ink, ground = {}, nil, nil, nil
-  for i, cell in ipairs(self.cells) do
-    if not same(cell, self.shown[i]) then
-      if at ~= i or (i - 1) % self.columns == 0 then
-        out[#out + 1] = ("\27[%d;%dH"):format((i - 1) // self.columns + 1, (i - 1) % self.columns + 1)
-      end
-      if cell[2] ~= ink then ink = cell[2]; out[#out + 1] = self:code(ink, false) end
-      if cell[3] ~= ground then ground = cell[3]; out[#out + 1] = self:code(ground, true) end
-      out[#out + 1] = cell[1]
-      self.shown[i], at = cell, i + 1
-    end
+  local out, pen = {}, {}
+  for row = 1, self.rows do
+    if self.from[row] <= self.to[row] then self:flush_row(row, out, pen) end
   end
+  local column, row = self.cursor_column, self.cursor_row
+  local moved = #out > 0 or column ~= self.shown_column or row ~= self.shown_row
+  if column and moved then
+    out[#out + 1] = ("\27[%d;%dH"):format(row, column)
+    if not self.shown_column then out[#out + 1] = "\27[?25h" end
+  elseif not column and self.shown_column then
+    out[#out + 1] = "\27[?25l"
+  end
+  self.shown_column, self.shown_row = column, row
   return table.concat(out)
 end
 

@@ -7,6 +7,7 @@ if ok then return native end
 local host = {}
 
 host.xpcall = xpcall
+host.own_xpcall = xpcall
 host.clock = os.clock -- processor time: the standard library has no finer wall clock
 
 function host.interrupted()

@@ -39,22 +39,27 @@ local numbered = {
 }
 local modifiers = { [2] = "shift-", [3] = "alt-", [4] = "alt-shift-", [5] = "ctrl-", [6] = "ctrl-shift-", [7] = "ctrl-alt-" }
 
+--- The name of the key that sends ESC [ body final ("1;5", "D"), or ESC O final; nil for what means nothing here.
+function keys.named(body, final)
+  local first, second = body:match("^(%d*);?(%d*)$")
+  local name = final == "~" and numbered[first or ""] or finals[final]
+  return name and (modifiers[tonumber(second)] or "") .. name
+end
+
 -- ESC [ parameters final, whose beginning has been read; "" for what means nothing here.
 function Keys:sequence()
   local body = ""
   while true do
     local byte = self:byte(ESCAPE_WAIT)
     if not byte or #body > 32 then return "" end
-    if byte:find("^[\64-\126]") then
-      local first, second = body:match("^(%d*);?(%d*)$")
-      local name = byte == "~" and numbered[first or ""] or finals[byte]
-      return name and (modifiers[tonumber(second)] or "") .. name or ""
-    end
+    if byte:find("^[\64-\126]") then return keys.named(body, byte) or "" end
     body = body .. byte
   end
 end
 
-local plain = { ["\r"] = "enter", ["\t"] = "tab", ["\127"] = "backspace", ["\8"] = "backspace", ["\31"] = "ctrl-_" }
+--- Keys that send one byte and have a name.
+keys.plain = { ["\r"] = "enter", ["\t"] = "tab", ["\127"] = "backspace", ["\8"] = "backspace", ["\31"] = "ctrl-_" }
+local plain = keys.plain
 
 function Keys:after_escape()
   local byte = self:byte(ESCAPE_WAIT)
@@ -105,7 +110,8 @@ function Keys:waiting()
   return self.pending ~= "" or self.held ~= nil
 end
 
-local function as_text(pasted)
+--- What is put in for pasted bytes: line breaks as \n, no control characters, valid UTF-8.
+function keys.as_text(pasted)
   local text = pasted:gsub("\r\n?", "\n"):gsub("[%z\1-\8\11-\31\127]", "")
   if utf8.len(text) then return text end
   local parts, at = {}, 1
@@ -129,7 +135,7 @@ function Keys:pasted()
       local all = table.concat(parts)
       local stop = #all - #tail + at
       self.pending = all:sub(stop + #PASTE_END)
-      return as_text(all:sub(1, stop - 1))
+      return keys.as_text(all:sub(1, stop - 1))
     end
     local bytes, why = self.read(-1, 4096)
     if bytes then

@@ -13,7 +13,7 @@ local terminal = {}
 
 local PROMPT, CONTINUATION, MORE = "> ", ">> ", "| " -- of a new piece; of its further lines read one by one, or edited
 
-local Terminal = {}
+local Terminal = { xpcall = host.xpcall }
 Terminal.__index = Terminal
 
 local function wants_colour(options)
@@ -25,9 +25,13 @@ function Terminal:paint(text, role)
   return self.color and display.paint(text, role) or text
 end
 
+-- What values are shown on (see perilune.display's terminal).
+function Terminal:screen()
+  return { color = self.color, width = host.columns() or 80, pipe = not host.isatty(1) }
+end
+
 function Terminal:print_values(result)
-  local texts = {}
-  local options = { color = self.color, width = host.columns() or 80, pipe = not host.isatty(1) }
+  local texts, options = {}, self:screen()
   for i = 1, result.n do texts[i] = display.terminal(result[i], options) end
   self.output:write(display.joined(texts), "\n")
 end
@@ -35,7 +39,7 @@ end
 function Terminal:print_error(description)
   self.output:flush()
   local paint = function(part, role) return self:paint(part, role) end
-  self.errors:write(failure.safe_text(description, paint, host.xpcall), "\n")
+  self.errors:write(failure.safe_text(description, paint, self.xpcall), "\n")
   self.errors:flush()
 end
 
@@ -47,14 +51,14 @@ function Terminal:print_result(result)
   end
   local shown_already = result.n == 1 and display.is_silent(result[1]) -- the handle that peri.display(x) gives
   if result.n > 0 and not result.silent and not shown_already then
-    local shown = failure.protect(self.print_values, host.xpcall, self, result)
+    local shown = failure.protect(self.print_values, self.xpcall, self, result)
     if not shown[1] then self:print_error(failure.describe(shown[2])) end
   end
 end
 
 -- Looking at values runs their code, so it is guarded too.
 function Terminal:answer(code)
-  local answer = failure.protect(look.answer, host.xpcall, self.session, code)
+  local answer = failure.protect(look.answer, self.xpcall, self.session, code)
   if answer[1] then
     self.output:write(look.painted(answer[2], function(text, role) return self:paint(text, role) end), "\n")
     self.output:flush()
@@ -111,6 +115,11 @@ function Terminal:loop()
     end
   end
 end
+
+--- What runs pieces and prints what comes of them, for who reads them elsewhere: see its method feed.
+-- @param fields  { session, output, errors (anything with write and flush), color, screen = function() -> what values are
+--   shown on, xpcall = that Ctrl-C reaches into }
+function terminal.feeder(fields) return setmetatable(fields, Terminal) end
 
 --- Reads, runs and shows until the end of input.
 -- @param options  see perilune.repl
