@@ -39,12 +39,16 @@ net:save "digits.h5"
 assert(nn.load("digits.h5"):predict((test:tensors())):equal(net:predict((test:tensors()))))
 peri.image.save("digit.png", (test:one(1)))
 assert(#peri.image.load("digit.png") == 28)
+local recogniser = require "perilune.draw.recogniser"
+local picture, label = test:one(1)
+assert(recogniser.bundled():predict_picture(picture).label == tostring(label), "the net that comes with Perilune")
+assert(recogniser.bundled_path():find(PREFIX, 1, true) == 1)
 for name, module in pairs(package.loaded) do
   local path = name:find "^perilune" and (package.searchpath(name, package.path) or package.searchpath(name, package.cpath))
   assert(not path or path:find(PREFIX, 1, true) == 1, tostring(path) .. " is not of the installation")
 end
 LUA
-sed -i "s#PREFIX#\"$prefix/\"#" "$work/net.lua"
+sed -i "s#PREFIX#\"$prefix/\"#g" "$work/net.lua"
 cp "$root/tests/c/public_api.c" "$work/"
 mkdir "$work/elsewhere"
 cd "$work/elsewhere" || exit 1

@@ -40,6 +40,24 @@ local function hatching(random, bars, top, bottom)
   return points
 end
 
+-- One stroke of a made-up sign, of a pen that knows nine places and goes to `count` of them: straight, in curves, or as
+-- an arc or a ring between two of them.
+local function sign_stroke(random, count)
+  local function place() return { 0.12 + 0.38 * whole(random, 0, 2), 0.05 + 0.45 * whole(random, 0, 2) } end
+  local points = { place() }
+  while #points < count do
+    local last, next = points[#points], place()
+    if last[1] ~= next[1] or last[2] ~= next[2] then points[#points + 1] = next end
+  end
+  local how = random(0, 1)
+  points.sharp = how < 0.5
+  if count > 2 or how < 0.45 then return points end
+  local a, b = points[1], points[2]
+  local x, y, bulge = (a[1] + b[1]) / 2, (a[2] + b[2]) / 2, random(0.25, 0.6) * (random(0, 1) < 0.5 and -1 or 1)
+  if how < 0.8 then return { a, { x + bulge * (b[2] - a[2]), y - bulge * (b[1] - a[1]) }, b } end
+  return oval(x, y, random(0.15, 0.3), random(0.15, 0.3), 0, turn)
+end
+
 -- Each kind gives the strokes of one drawing.
 local kinds = {
   -- one line that goes here and there; with fewer places it could be a digit by chance
@@ -131,6 +149,14 @@ local kinds = {
     return { line({ near, 0.03 }, { near, 0.97 }), line({ far, 0.03 }, { far, 0.97 }),
       line({ 0.03, near }, { 0.97, near }), line({ 0.03, far }, { 0.97, far }) }
   end,
+  -- letters of no alphabet: they teach what a letter never seen looks like; a few are digits by chance
+  sign = function(random)
+    local drawing, count = {}, whole(random, 1, 4)
+    local least, most = ({ 5, 3, 2, 2 })[count], ({ 6, 4, 3, 3 })[count] -- with fewer places it would often be a digit
+    for i = 1, count do drawing[i] = sign_stroke(random, whole(random, least, most)) end
+    if count > 1 and random(0, 1) < 0.2 then drawing[#drawing + 1] = { { random(0.1, 0.9), random(0, 0.2) } } end
+    return drawing
+  end,
   heart = function()
     return { { { 0.5, 0.3 }, { 0.34, 0.08 }, { 0.08, 0.2 }, { 0.1, 0.5 }, { 0.5, 0.95 } },
       { { 0.5, 0.3 }, { 0.66, 0.08 }, { 0.92, 0.2 }, { 0.9, 0.5 }, { 0.5, 0.95 } } }
@@ -157,7 +183,7 @@ local kinds = {
 
 --- The kinds, divided as perilune.data.letters divides the letters.
 scribbles.groups = {
-  training = { "box", "curve", "dot", "dots", "lines", "parallel", "scratch", "spiral", "tangle", "triangle", "wave" },
+  training = { "box", "curve", "dot", "dots", "lines", "parallel", "scratch", "sign", "spiral", "tangle", "triangle", "wave" },
   validation = { "arrow", "cross", "loops", "zigzag" },
   held_out = { "face", "hash", "heart", "house", "rings", "star", "tick" },
 }
