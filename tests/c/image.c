@@ -268,6 +268,7 @@ int main(void) {
   test_write();
   test_resize();
   test_digits();
+  test_strokes();
   CHECK(peri_memory_live() == live);
   char command[300];
   snprintf(command, sizeof command, "rm -rf '%s'", folder);

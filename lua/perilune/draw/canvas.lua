@@ -256,8 +256,8 @@ local function with_file(f, ...)
   local ok, result = pcall(f, ...)
   if ok then return result end
   interruption.pass(result)
-  local text, places = tostring(result), nil
-  repeat text, places = text:gsub("^[^\n:]+:%d+: ", "") until places == 0
+  local text, place = tostring(result), "^[^\n:]+:%d+: "
+  while text:find(place) do text = text:gsub(place, "") end
   error(text, 0)
 end
 

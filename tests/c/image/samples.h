@@ -40,5 +40,6 @@ static inline float pixel(const peri_tensor *t, int64_t y, int64_t x, int64_t c)
 static inline bool says(const char *part) { return strstr(peri_message(), part) != NULL; }
 
 void test_digits(void);
+void test_strokes(void);
 
 #endif
