@@ -45,6 +45,7 @@ function canvas.new(options)
     done = {},    -- what undo takes back, the newest last: { added = step } or { before =, after = lists of steps }
     undone = {},  -- what redo brings back, likewise
     version = 0,  -- grows with every change
+    -- stroke: the one that is being drawn, nil while the pen is up
     epoch = 0,    -- grows when something else happened than points that were added at the end
   }, Canvas)
 end
@@ -215,7 +216,7 @@ function Canvas:raster(height, width) return raster.new(self, height, width or h
 -- @param height rows
 -- @param width  columns (default: as many)
 -- @return float32 (height, width, 1), ink 1 on 0
-function Canvas:render(height, width) return self:raster(height, width):update() end
+function Canvas:render(height, width) return (self:raster(height, width):update()) end
 
 --- The box of the ink, to a part in 256 of the canvas.
 -- @return left, top, right, bottom from 0 to 1; nil when there is no ink
