@@ -88,12 +88,6 @@ local function write(name, text)
   f:close()
   return file(name)
 end
-local function read(path)
-  local f = assert(io.open(path, "rb"))
-  local text = f:read "a"
-  f:close()
-  return text
-end
 local function names_in_folder()
   local names = {}
   for name in lfs.dir(folder) do
