@@ -1,0 +1,91 @@
+--- What keys do in the window: handlers of perilune.draw.window's events, called with the face.
+--
+-- A key comes as "key" and, when it writes something, as "text" too. Commands go by the key; where its name says nothing
+-- (digits on a keyboard that has them behind shift), by the text.
+-- @module perilune.draw.typing
+local programs = require "perilune.draw.program"
+
+local typing = {}
+
+local NAME_MOST = 32 -- characters of a class' name
+
+local special = { delete = "clear", t = "teach" }
+local with_ctrl = { z = "undo", y = "redo", s = "save" }
+local plain = { ["keypad +"] = "+", ["keypad -"] = "-" }
+for digit = 0, 9 do plain["keypad " .. digit] = tostring(digit) end
+
+local function close_dialog(self)
+  self.dialog, self.dirty = nil, true
+end
+
+-- Does what a key or a character stands for. Returns whether it stands for something.
+local function obey(self, key)
+  key = plain[key] or key
+  if key == "q" or key == "Q" or key == "escape" then
+    self.leaving = true
+  elseif key:find "^%d$" then
+    self.canvas:finish()
+    self:correct(key)
+  else
+    local command = programs.of_key(key)
+    local name = special[key:lower()] or command and command.name
+    if not name then return false end
+    self:command(name)
+  end
+  return true
+end
+
+local function take_back(self)
+  local dialog = self.dialog
+  if dialog.text ~= "" then dialog.text = dialog.text:sub(1, utf8.offset(dialog.text, -1) - 1) end
+  self.dirty = true
+end
+
+local function dialog_key(self, event)
+  local key = event.key
+  if key == "escape" then
+    close_dialog(self)
+  elseif key == "backspace" then
+    take_back(self)
+  elseif key == "return" or key == "enter" or key == "keypad enter" then
+    local name = self.dialog.text:match "^%s*(.-)%s*$"
+    if name == "" then return end
+    close_dialog(self)
+    self:teach(name)
+  end
+end
+
+--- A key was pressed.
+function typing.key(self, event)
+  self.key_done = false
+  if self.dialog then
+    dialog_key(self, event)
+    self.key_done = not self.dialog
+    return
+  end
+  local key = event.key
+  if event.ctrl then
+    local name = with_ctrl[key]
+    if name == "undo" and event.shift then name = "redo" end
+    if name then self:command(name) end
+  elseif not event.alt then
+    self.key_done = obey(self, key)
+  end
+end
+
+--- A text was typed.
+function typing.text(self, event)
+  if self.key_done then -- of the key that has done its work
+    self.key_done = false
+    return
+  end
+  if not self.dialog then
+    obey(self, event.text)
+    return
+  end
+  local text = self.dialog.text .. event.text:gsub("%c", "")
+  if utf8.len(text) and utf8.len(text) <= NAME_MOST then self.dialog.text = text end
+  self.dirty = true
+end
+
+return typing
