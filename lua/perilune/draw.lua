@@ -1,64 +1,21 @@
---- Draw a digit with the mouse and see it recognised: `perilune draw`, and peri.draw() in a notebook or at the prompt.
+--- Draw a digit and see it recognised while the pen moves: `perilune draw` in a window or a terminal, and peri.draw() in
+-- a notebook or at the prompt.
 --
---     peri.draw()                                       -- with the session's net
+--     peri.draw()                                       -- with the session's net, else the one that comes with Perilune
 --     peri.draw(net)
 --     local draw = require "perilune.draw"
---     local canvas = draw.terminal { net = net }        -- or { model = "digits.h5" }
+--     local face = draw.window { net = net }            -- a window beside the prompt; face:run() in a script
+--     local canvas = draw.terminal { model = "digits.h5" }
 --     local result = draw.recogniser.new(net):predict(canvas)
 -- @module perilune.draw
 local core = require "perilune.core"
-local script = require "perilune.script"
 
 local draw = {
   --- @field canvas what is drawn: perilune.draw.canvas
   canvas = require "perilune.draw.canvas",
 }
 
-local DEFAULT_MODEL = "digits.h5"
-
-local function exists(path)
-  local file = io.open(path, "rb")
-  if file then file:close() end
-  return file ~= nil
-end
-
-local function open_recogniser(path)
-  if not exists(path) then
-    error(("there is no model %s here; train one with\n\n    build/perilune scripts/train_mnist.lua --model %s\n\n"
-      .. "or name another: perilune draw --model FILE"):format(path, path), 0)
-  end
-  return draw.recogniser.load(path)
-end
-
---- Draws in the terminal until the person leaves.
--- @param options { net = a net, or model = a file (digits.h5), canvas = to go on with, colours = "24bit" or "256" }
--- @return the canvas
-function draw.terminal(options)
-  options = options or {}
-  local recogniser = options.net and draw.recogniser.new(options.net)
-    or open_recogniser(options.model or DEFAULT_MODEL)
-  return require("perilune.draw.terminal").run {
-    recogniser = recogniser, canvas = options.canvas, colours = options.colours,
-    title = "perilune draw · " .. recogniser.name,
-  }
-end
-
-local function options_of(arguments)
-  local parser = script.parser("perilune draw", "Draw a digit with the mouse; the net says what it is while you draw. "
-    .. "Left button draws, right button erases; c clears, u undoes, r does again, + and - change the pen, q, Esc or "
-    .. "Ctrl-C leaves.")
-  parser:option("--model", "The net: a file that net:save wrote, or Keras.", DEFAULT_MODEL)
-  parser:option("--colors --colours", "How many the terminal has; found out when left out."):choices { "24bit", "256" }
-    :target "colours"
-  return script.parse(parser, arguments)
-end
-
-local function run(options)
-  if not core.isatty(0) or not core.isatty(1) or os.getenv "TERM" == "dumb" then
-    error("drawing needs a terminal that reports the mouse, on standard input and output", 0)
-  end
-  draw.terminal { model = options.model, colours = options.colours }
-end
+-- ---- which net
 
 -- The variables of the prompt's or the notebook's session that are nets.
 local function session_nets()
@@ -97,14 +54,15 @@ local function choose_net(options)
   if not options.model then
     local net, name = session_net()
     if net then return net, name end
-    if not exists(DEFAULT_MODEL) then
-      error(("draw: there is no net among the session's variables, and no model %s here: give one, peri.draw(net), or "
-        .. "name a file, peri.draw { model = FILE }"):format(DEFAULT_MODEL), 0)
-    end
   end
-  local path = options.model or DEFAULT_MODEL
-  return open_recogniser(path).net, path
+  local recogniser = options.model and draw.recogniser.load(options.model) or draw.recogniser.bundled()
+  return recogniser.net, recogniser.name
 end
+
+local OPTIONS = {
+  net = true, model = true, canvas = true, colours = true, drawings = true, width = true, height = true, font = true,
+  hidden = true, prompt = true,
+}
 
 local function options_from(given)
   if given == nil then return {} end
@@ -113,12 +71,64 @@ local function options_from(given)
     error("draw: wants a net, or { net = ..., model = FILE }, got a " .. type(given), 0)
   end
   for name in pairs(given) do
-    if not ({ net = true, model = true, canvas = true, colours = true })[name] then
-      error(("draw: there is no option %s; there are net, model, canvas and colours"):format(tostring(name)), 0)
+    if not OPTIONS[name] then
+      local names = {}
+      for one in pairs(OPTIONS) do names[#names + 1] = one end
+      table.sort(names)
+      error(("draw: there is no option %s; there are %s"):format(tostring(name), table.concat(names, ", ")), 0)
     end
   end
   return given
 end
+
+-- The program that a face shows: the session's net where none is named.
+local function program_of(options)
+  local net, name = choose_net(options)
+  return require("perilune.draw.program").new {
+    net = net, name = name, canvas = options.canvas, drawings = options.drawings,
+  }
+end
+
+-- ---- faces
+
+-- Calls f; errors of ours carry the place of the call.
+local function called(f, ...)
+  local result = table.pack(pcall(f, ...))
+  if not result[1] then error(result[2], type(result[2]) == "string" and 3 or 0) end
+  return table.unpack(result, 2, result.n)
+end
+
+local function open_window(given)
+  local options = options_from(given)
+  local face = require("perilune.draw.window").open {
+    program = program_of(options), width = options.width, height = options.height, font = options.font,
+    hidden = options.hidden,
+  }
+  if options.prompt ~= false then require("perilune.draw.beside").attach(face) end
+  return face
+end
+
+--- Opens a window to draw in, which lives while the prompt waits for keys, or a script steps it.
+-- @param given nil, a net, or { net = a net, or model = a file (default: the session's net, else the one that comes with
+--   Perilune), canvas = to go on with, drawings = folder for corrected drawings, width = 900, height = 640, font = path,
+--   hidden = true: never on the screen, prompt = false: a prompt does not keep it alive, only face:step() and face:run() do }
+-- @return the face: step, run, replay, latency, places, capture, close; prediction, canvas, net, program
+-- @raise why there is no window: no SDL2, no display, no font
+function draw.window(given) return called(open_window, given) end
+
+local function open_terminal(given)
+  local options = options_from(given)
+  local program = program_of(options)
+  return require("perilune.draw.terminal").run {
+    program = program, recogniser = program.recogniser, canvas = program.canvas, colours = options.colours,
+    title = "perilune draw · " .. program.recogniser.name,
+  }
+end
+
+--- Draws in the terminal until the person leaves.
+-- @param given as draw.window takes it; and colours = "24bit", "256" or "16"
+-- @return the canvas
+function draw.terminal(given) return called(open_terminal, given) end
 
 -- What calling this module does.
 local function show(given)
@@ -132,9 +142,9 @@ local function show(given)
     error("draw: wants a notebook's cell or a terminal that reports the mouse; standard input and output are neither. "
       .. "A picture is recognised by perilune.draw.recogniser: recogniser.new(net):predict_picture(picture)", 0)
   end
-  local net = choose_net(options)
-  local canvas = draw.terminal { net = net, canvas = options.canvas, colours = options.colours }
-  return require("perilune.draw.drawing").new(canvas, draw.recogniser.new(net):predict(canvas))
+  local net, name = choose_net(options)
+  local canvas = draw.terminal { net = net, canvas = options.canvas, colours = options.colours, drawings = options.drawings }
+  return require("perilune.draw.drawing").new(canvas, draw.recogniser.new(net, name):predict(canvas))
 end
 
 -- The recogniser needs nets and pictures: loaded when it is asked for, so that --help needs neither.
@@ -145,8 +155,8 @@ setmetatable(draw, {
     return self[name]
   end,
   --- Shows a canvas whose drawing a net recognises: in a notebook below the cell, in a terminal all over it.
-  -- @param given nil (the session's variable `net`, its only net, or digits.h5), a net, or
-  --   { net = a net, model = a file, canvas = to go on with, colours = "24bit" or "256" (of a terminal) }
+  -- @param given nil (the session's variable `net`, its only net, or the one that comes with Perilune), a net, or
+  --   { net = a net, model = a file, canvas = to go on with, colours = "24bit", "256" or "16" (of a terminal) }
   -- @return what is drawn, and what it was taken for: see perilune.draw.drawing
   __call = function(_, given)
     local result = table.pack(pcall(show, given))
@@ -155,17 +165,9 @@ setmetatable(draw, {
   end,
 })
 
---- The command `perilune draw`.
+--- The command `perilune draw`: see perilune.draw.command.
 -- @param arguments a list of strings
 -- @return the exit status
-function draw.main(arguments)
-  local options = options_of(arguments)
-  local ok, reason = pcall(run, options)
-  if ok then return 0 end
-  reason = script.reason(reason)
-  if reason:find "interrupted!?$" then return script.INTERRUPTED end
-  io.stderr:write("perilune draw: ", reason, "\n")
-  return script.FAILED
-end
+function draw.main(arguments) return require("perilune.draw.command").main(arguments) end
 
 return draw

@@ -137,7 +137,7 @@ function Board:paint_canvas(state)
   local c, w, unit, program = self.places.canvas, self.window, self.unit, self.program
   w:fill(c.x, c.y, c.width, c.height, theme.paper, 10 * unit)
   if program.canvas:empty() then
-    local hint = "draw a digit here"
+    local hint = "draw here"
     local size = self:fitting(hint, 22 * unit, c.width - 4 * self.layout.gap)
     w:text(c.x + c.width / 2, c.y + c.height / 2 - size * 0.6, hint, size, theme.hint, "center")
   end
@@ -164,9 +164,10 @@ function Board:paint_number(prediction, chosen, area, size)
   for i, digit in ipairs(prediction.digits) do
     local wide = w:measure(digit.label, size)
     w:text(x, y, digit.label, size, digit.certain == false and theme.soft or theme.accent)
-    self.letters[i] = { x = x, y = y, width = wide, height = size * 1.25 }
+    self.letters[i] = { x = x, y = y, width = wide, height = size * 1.1 }
     if i == chosen then
-      w:fill(x + wide * 0.1, y + size * 1.2, wide * 0.8, math.max(2, 3 * self.unit), theme.accent, 1.5 * self.unit)
+      local high = math.max(2, 0.035 * size)
+      w:fill(x + wide * 0.1, y + size * 1.0, wide * 0.8, high, theme.accent, high / 2)
     end
     x = x + wide
   end
@@ -178,34 +179,41 @@ local function least_sure(digits)
   return least
 end
 
--- What the verdict says: the large text, the line below it, and whether the large text is an answer.
+-- What the verdict says: the large text, the line below it (the longest form that fits is taken), and whether the large
+-- text is an answer.
 local function words_of(prediction)
-  if not prediction then return "draw a digit", "the right button erases", false end
+  if not prediction then return "draw a digit", { "the right button erases", "right: eraser" }, false end
+  local percent = ("%.1f %%"):format(prediction.confidence * 100)
   if prediction.number then
-    return prediction.number, ("%d digits, %.1f %% the least sure"):format(#prediction.digits,
-      least_sure(prediction.digits) * 100), true
+    percent = ("%.1f %%"):format(least_sure(prediction.digits) * 100)
+    return prediction.number, { ("%d digits, %s the least sure"):format(#prediction.digits, percent), percent }, true
   end
   if prediction.certain == false then
-    return "not a digit", ("nearest: %s, %.0f %%"):format(prediction.label, prediction.confidence * 100), false
+    return "not a digit", { ("nearest: %s, %s"):format(prediction.label, percent), prediction.label .. ", " .. percent }, false
   end
-  return prediction.label, ("%.1f %%"):format(prediction.confidence * 100), true
+  return prediction.label, { percent }, true
 end
+
+-- Where a font's figures lie in a line of its text, in parts of the size.
+local FIGURE_TOP, FIGURE_BOTTOM = 0.2, 0.93
 
 function Board:paint_verdict(state)
   local r, w, unit = self.places.verdict, self.window, self.unit
-  local large, small, answer = words_of(self.program.prediction)
-  local wanted = answer and math.min(r.height * 0.62, 190 * unit) or math.min(26 * unit, r.height * 0.3)
-  local size = self:fitting(large, wanted, r.width)
-  local small_size = self:fitting(small, 14 * unit, r.width)
-  local _, high = w:measure(large, size)
-  local y = r.y + math.max(0, (r.height - high - small_size * 1.5) / 2)
+  local large, texts, answer = words_of(self.program.prediction)
+  local small, small_size = self:choose(texts, 14 * unit, r.width)
+  local wanted = answer and math.min(0.86 * (r.height - 2.2 * small_size) / (FIGURE_BOTTOM - FIGURE_TOP), 320 * unit)
+    or math.min(26 * unit, r.height * 0.3)
+  local size = self:fitting(large, math.max(1, wanted), r.width)
+  local high, gap = (FIGURE_BOTTOM - FIGURE_TOP) * size, math.min(0.16 * size, 14 * unit) + 4 * unit
+  local top = r.y + math.max(0, (r.height - high - gap - small_size * 1.2) / 2)
+  local y = top - FIGURE_TOP * size
   self.letters = {}
   if answer and self.program.prediction.number then
     self:paint_number(self.program.prediction, state.chosen, { x = r.x, y = y, width = r.width }, size)
   else
     w:text(r.x + r.width / 2, y, large, size, answer and theme.accent or theme.text, "center")
   end
-  w:text(r.x + r.width / 2, y + high + small_size * 0.2, small, small_size, theme.soft, "center")
+  w:text(r.x + r.width / 2, top + high + gap, small, small_size, theme.soft, "center")
 end
 
 function Board:paint_input(shown)
@@ -221,9 +229,8 @@ function Board:paint_input(shown)
     w:fill(x, y, side, side, theme.seen_ground)
   end
   local caption = self.places.caption
-  local text = "what the net sees"
-  w:text(caption.x + caption.width / 2, caption.y + 3 * unit, text, self:fitting(text, 11 * unit, caption.width), theme.faint,
-    "center")
+  local text, size = self:choose({ "what the net sees", "net's view", "28 × 28" }, 11 * unit, caption.width)
+  w:text(caption.x + caption.width / 2, caption.y + 3 * unit, text, size, theme.faint, "center")
 end
 
 -- How wide the classes' names and the percents are, at a size of text.
@@ -253,9 +260,11 @@ function Board:paint_row(r, class, state, columns, best)
         is_best and theme.accent or theme.bar, high / 2)
     end
   end
-  local true_value = state.shown and state.shown.probabilities[class] or 0
-  self:label(r.x + r.width, middle, ("%.1f %%"):format(true_value * 100), size * 0.9,
-    is_best and theme.text or theme.faint, "right")
+  local probability = state.shown and state.shown.probabilities[class] -- true at once, while the bar is on its way
+  if probability then
+    self:label(r.x + r.width, middle, ("%.1f %%"):format(probability * 100), size * 0.9, is_best and theme.text or theme.faint,
+      "right")
+  end
 end
 
 function Board:paint_bars(state)

@@ -11,7 +11,7 @@
 --     | status                      |     | status         |
 --     +-----------------------------+     +----------------+
 --
--- Of the two the one with the larger canvas is taken. Lengths grow with the window (`unit` is 1 at 900 x 640). All
+-- Of the two the one with the larger canvas is taken, or that leaves less empty. Lengths grow with the window (`unit` is 1 at 900 x 640). All
 -- rectangles lie inside the window whatever its size, and none of them overlaps another but the dialog, which lies on
 -- the canvas, and the rows of bars, which are parts of `bars`. Below the least size things get too small to use, and
 -- still nothing breaks.
@@ -30,7 +30,7 @@ local COLUMN_LEAST = 92
 local groups = {
   { { "clear", 66 }, { "undo", 66 }, { "redo", 66 }, { "save", 66 } },
   { { "narrower", 32 }, { "pen", 96 }, { "wider", 32 } },
-  { { "explain", 66 }, { "teach", 66 } },
+  { { "explain", 72 }, { "teach", 80 } },
 }
 local BUTTON, GROUP = 6, 16
 
@@ -74,16 +74,20 @@ local function lay_row(places, list, x, y, width, height, unit)
   end
 end
 
+local function one_row(width, unit) return width >= 0.84 * width_of(groups) * unit end
+
 -- The toolbar, in two rows where one would be too narrow to read. Returns its height.
 local function lay_toolbar(self, x, y, width)
   local unit, places = self.unit, self.places
   local high = 36 * unit
-  if width >= 0.84 * width_of(groups) * unit then
+  if one_row(width, unit) then
     lay_row(places, groups, x, y, width, high, unit)
     return high
   end
   lay_row(places, { groups[1], groups[3] }, x, y, width, high, unit)
-  lay_row(places, { groups[2] }, x, y + high + BUTTON * unit, width, high, unit)
+  local narrower, pen, wider = table.unpack(groups[2])
+  local rest = width / unit - narrower[2] - wider[2] - 2 * BUTTON
+  lay_row(places, { { narrower, { pen[1], rest }, wider } }, x, y + high + BUTTON * unit, width, high, unit)
   return 2 * high + BUTTON * unit
 end
 
@@ -97,7 +101,7 @@ local function lay_bars(self, area, count)
   end
   local shown = math.max(1, math.min(rows(), math.floor(area.height / least)))
   local high = math.min(area.height / shown, ROW_MOST * unit)
-  local gap = columns > 1 and self.gap or 0
+  local gap = columns > 1 and 2 * self.gap or 0
   local wide = (area.width - (columns - 1) * gap) / columns
   self.places.bars, self.columns, self.shown = area, columns, math.min(count, shown * columns)
   self.scroll_most = math.max(0, rows() - shown) -- in rows
@@ -144,7 +148,8 @@ local function beside(content, gap, unit)
   local side = math.min(content.height, content.width - gap - math.max(PANEL_LEAST, 220 * unit))
   side = math.max(0, side)
   local width = math.min(content.width - side - gap, math.max(side, 360 * unit))
-  return side, rectangle(content.x + side + gap, content.y, width, content.height)
+  local height = math.min(content.height, math.max(side, 320 * unit)) -- as high as the canvas, where bars have room
+  return side, rectangle(content.x + side + gap, content.y, width, height)
 end
 
 local function below(content, gap, unit)
@@ -179,15 +184,16 @@ function layout.new(width, height, count)
   local tall_panel
   tall_side, tall_panel = below(content, self.gap, unit)
   local side = wide_side
-  if tall_side > wide_side then
+  local wasted = content.height - math.max(wide_side, panel.height)
+  if tall_side > wide_side or (wasted > 0.15 * content.height and tall_side > 0.75 * wide_side) then
     side, panel = tall_side, tall_panel
     self.places.canvas = rectangle(content.x + (content.width - side) / 2, content.y, side, side)
   else
     local used = side + self.gap + panel.width
     local shift = (content.width - used) / 2 -- a very wide window: all in the middle
-    self.places.canvas = rectangle(content.x + shift, content.y + (content.height - side) / 2, side, side)
+    self.places.canvas = rectangle(content.x + shift, content.y, side, side)
     panel.x = panel.x + shift
-    if shift > 0 then lay_toolbar(self, area.x + shift, top, used) end
+    if shift > 0 and one_row(used, unit) then lay_toolbar(self, area.x + shift, top, used) end
     area = rectangle(area.x + shift, 0, used, 0)
   end
   self.places.panel = panel

@@ -22,6 +22,17 @@ function Widgets:fitting(text, size, width)
   return math.max(LEAST_TEXT, size)
 end
 
+--- The first of several texts that fits into a width at a size that can be read, and the size; the last may be cut.
+function Widgets:choose(texts, size, width)
+  local least = math.min(size, 9.5 * math.min(1.2, math.max(0.6, self.unit)))
+  for _, text in ipairs(texts) do
+    local wide = self.window:measure(text, size)
+    if wide <= width then return text, size end
+    if size * width / wide >= least then return text, size * width / wide end
+  end
+  return self:cut(texts[#texts], least, width), least
+end
+
 --- A text that fits into a width at a size: cut, with an ellipsis, where it is longer.
 function Widgets:cut(text, size, width)
   if self.window:measure(text, size) <= width then return text end
