@@ -7,7 +7,9 @@ local repl = {}
 
 --- Reads, runs and shows until the end of input.
 -- @param options  nil or { color = true, version = "...", input = file, output = file, errors = file,
---   plain_start = true }: without colours where color is false, without the start-up file where plain_start is true
+--   plain_start = true, before = function(session), after = function(session) }: without colours where color is false,
+--   without the start-up file where plain_start is true; before and after are called around each piece, for a program
+--   that has its things among the session's variables
 function repl.run(options)
   return require("perilune.repl.terminal").run(options)
 end

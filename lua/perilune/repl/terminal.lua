@@ -67,9 +67,17 @@ function Terminal:answer(code)
   end
 end
 
+-- What another part of the program does around each piece (see perilune.repl); its errors are told like the piece's.
+function Terminal:around(f)
+  if not f then return end
+  local done = failure.protect(f, host.xpcall, self.session)
+  if not done[1] then self:print_error(failure.describe(done[2])) end
+end
+
 --- Runs one piece and prints what comes of it.
 -- @return true when the piece is incomplete and more input is wanted
 function Terminal:feed(code, at_end)
+  self:around(self.before)
   if look.question(code) then
     self:answer(code)
     return false
@@ -77,6 +85,7 @@ function Terminal:feed(code, at_end)
   local start = host.clock()
   local result = self.session:run(code)
   local seconds = host.clock() - start
+  self:around(self.after)
   if result.status == "incomplete" then
     if not at_end then return true end
     result = failure.describe({ status = "error", message = result.message }, {})
@@ -127,6 +136,7 @@ function terminal.run(options)
   options = options or {}
   local self = setmetatable({
     output = options.output or io.stdout, errors = options.errors or io.stderr, color = wants_colour(options),
+    before = options.before, after = options.after,
   }, Terminal)
   self.session = evaluate.session { xpcall = host.xpcall, coroutine_traceback = host.coroutine_traceback }
   commands.install(self.session, {
