@@ -13,6 +13,7 @@ local board = {}
 
 local SIDE = 28 -- of the picture the net sees
 local RASTER_MOST = 4096
+local NOTHING = { top = 1, left = 1, height = 0, width = 0 }
 
 local Board = setmetatable({}, { __index = widgets.Widgets })
 Board.__index = Board
@@ -89,10 +90,9 @@ function Board:paint_ink()
     self.raster, self.raster_of = canvas:raster(side, side), canvas
     self.fresh_raster = true
   end
-  local pixels, top, left, height, width = self.raster:update()
-  local changed = top and { top, left, height, width } or { 1, 1, 0, 0 }
+  local pixels, changed = self.raster:update()
   self.window:picture("ink", pixels, c.x, c.y, c.width, c.height, {
-    low = theme.no_ink, high = theme.ink, smooth = side == RASTER_MOST, box = not self.fresh_raster and changed or nil,
+    low = theme.no_ink, high = theme.ink, smooth = side == RASTER_MOST, box = not self.fresh_raster and (changed or NOTHING) or nil,
   })
   self.fresh_raster = false
 end

@@ -11,14 +11,11 @@
 --     | status                      |     | status         |
 --     +-----------------------------+     +----------------+
 --
--- Of the two the one with the larger canvas is taken, or that leaves less empty. Lengths grow with the window (`unit` is 1 at 900 x 640). All
--- rectangles lie inside the window whatever its size, and none of them overlaps another but the dialog, which lies on
--- the canvas, and the rows of bars, which are parts of `bars`. Below the least size things get too small to use, and
--- still nothing breaks.
+-- Of the two the one with the larger canvas is taken, or the one that leaves less empty. Lengths grow with the window
+-- (`unit` is 1 at 900 x 640). All rectangles lie inside the window whatever its size, and none of them overlaps another
+-- but the dialog, which lies on the canvas, and the parts of the panel. In windows too small to use still nothing breaks.
 -- @module perilune.draw.layout
 local layout = {}
-
-layout.LEAST_WIDTH, layout.LEAST_HEIGHT = 360, 300
 
 local UNIT_WIDTH, UNIT_HEIGHT = 900, 640
 local UNIT_LEAST, UNIT_MOST = 0.8, 3

@@ -1,6 +1,7 @@
 --- What mouse, touch and wheel do in the window: handlers of perilune.draw.window's events, called with the face.
 --
--- One pen at a time: the button or finger that put it down moves and lifts it, wherever it goes, and all others wait.
+-- One pen at a time: the button or finger that put it down moves and lifts it, wherever it goes, and all others wait. A
+-- release that never came is told by a move with no button held, or by the same button pressed again.
 -- @module perilune.draw.pointing
 local widgets = require "perilune.draw.widgets"
 
@@ -40,7 +41,10 @@ end
 
 --- The pen goes down on the canvas, or a button is pressed.
 function pointing.press(self, event)
-  if self.pen or self.pressed then return end
+  local again = self.pen and of_pen(self.pen, event) or self.pressed and self.pressed_by == event.touch
+  if (self.pen or self.pressed) and not again then return end
+  lift(self)
+  self.pressed, self.pressed_by = nil, nil
   if self.dialog then
     if inside_dialog(self, event) then return end
     self.dialog, self.dirty = nil, true
@@ -64,7 +68,9 @@ end
 function pointing.move(self, event)
   if self.pen then
     if not of_pen(self.pen, event) then return end
-    if not self.canvas.open then return lift(self) end -- a command ended the stroke
+    local lost = not event.touch and self.pen.held and event.button == nil
+    if lost or not self.canvas.open then return lift(self) end -- a command may have ended the stroke
+    self.pen.held = event.button
     local before = self.canvas.version
     local x, y = self.board:canvas_place(event.x, event.y)
     self.canvas:extend(x, y, event.time)
@@ -108,8 +114,8 @@ end
 --- The wheel scrolls bars that do not all fit; else it makes the pen wider or narrower.
 function pointing.wheel(self, event)
   local most = self.board.layout.scroll_most
-  local over_bars = self.hover and (self.hover == "bars" or self.hover:find "^bar ")
-  if over_bars and most > 0 then
+  local place = event.x and self.board:at(event.x, event.y, self.scroll) or self.hover
+  if most > 0 and place and (place == "bars" or place:find "^bar ") then
     self.scroll = math.max(0, math.min(most, self.scroll - (event.dy > 0 and 1 or -1)))
     self.dirty = true
     return
@@ -119,11 +125,9 @@ function pointing.wheel(self, event)
   self.program:say("pen %.0f %% of the canvas", self.canvas.pen * 100)
 end
 
---- The window lost the person's attention: a release that will not come is taken as come.
+--- The pointer left the window. A pen that is down goes on: its button is held, and its moves are still told.
 function pointing.leave(self)
-  lift(self)
-  self.pressed, self.pressed_by = nil, nil
-  hover(self, nil)
+  if not self.pen then hover(self, nil) end
 end
 
 return pointing

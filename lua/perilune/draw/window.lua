@@ -20,8 +20,8 @@ local window = {}
 local FRAME = 1 / 60        -- between frames in which only bars move
 local EASE = 0.045          -- seconds in which a bar goes 63 % of its way
 local STILL = 0.002
-local EXPLAIN_CALM = 0.08   -- seconds without the pen after which the overlay is made anew
-local EXPLAIN_PAUSE = 0.25  -- and between two while the pen moves
+local EXPLAIN_CALM = 0.04   -- seconds without the pen after which the overlay is made anew
+local EXPLAIN_PAUSE = 0.1   -- and between two while the pen moves
 local OVERLAY = 112         -- its side
 local LATENCIES_MOST = 100000
 
