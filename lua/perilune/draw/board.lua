@@ -112,7 +112,7 @@ function Board:paint_digits(prediction, chosen)
       w:line(right, bottom, left, bottom, line, colour)
       w:line(left, bottom, left, top, line, colour)
       if top - c.y > 18 * unit then
-        w:text(left, top - 17 * unit, digit.certain == false and "?" or digit.label, 12 * unit, theme.box_text)
+        self:text(left, top - 17 * unit, digit.certain == false and "?" or digit.label, 12 * unit, theme.box_text)
       end
     end
   end
@@ -139,7 +139,7 @@ function Board:paint_canvas(state)
   if program.canvas:empty() then
     local hint = "draw here"
     local size = self:fitting(hint, 22 * unit, c.width - 4 * self.layout.gap)
-    w:text(c.x + c.width / 2, c.y + c.height / 2 - size * 0.6, hint, size, theme.hint, "center")
+    self:text(c.x + c.width / 2, c.y + c.height / 2 - size * 0.6, hint, size, theme.hint, "center")
   end
   self:paint_ink()
   if state.heat then
@@ -159,11 +159,11 @@ end
 -- A number's digits side by side, each a place of its own; the chosen one is underlined.
 function Board:paint_number(prediction, chosen, area, size)
   local w = self.window
-  local width = w:measure(prediction.number, size)
+  local width = self:measure(prediction.number, size)
   local x, y = area.x + (area.width - width) / 2, area.y
   for i, digit in ipairs(prediction.digits) do
-    local wide = w:measure(digit.label, size)
-    w:text(x, y, digit.label, size, digit.certain == false and theme.soft or theme.accent)
+    local wide = self:measure(digit.label, size)
+    self:text(x, y, digit.label, size, digit.certain == false and theme.soft or theme.accent)
     self.letters[i] = { x = x, y = y, width = wide, height = size * 1.1 }
     if i == chosen then
       local high = math.max(2, 0.035 * size)
@@ -198,7 +198,7 @@ end
 local FIGURE_TOP, FIGURE_BOTTOM = 0.2, 0.93
 
 function Board:paint_verdict(state)
-  local r, w, unit = self.places.verdict, self.window, self.unit
+  local r, unit = self.places.verdict, self.unit
   local large, texts, answer = words_of(self.program.prediction)
   local small, small_size = self:choose(texts, 14 * unit, r.width)
   local wanted = answer and math.min(0.86 * (r.height - 2.2 * small_size) / (FIGURE_BOTTOM - FIGURE_TOP), 320 * unit)
@@ -211,9 +211,9 @@ function Board:paint_verdict(state)
   if answer and self.program.prediction.number then
     self:paint_number(self.program.prediction, state.chosen, { x = r.x, y = y, width = r.width }, size)
   else
-    w:text(r.x + r.width / 2, y, large, size, answer and theme.accent or theme.text, "center")
+    self:text(r.x + r.width / 2, y, large, size, answer and theme.accent or theme.text, "center")
   end
-  w:text(r.x + r.width / 2, top + high + gap, small, small_size, theme.soft, "center")
+  self:text(r.x + r.width / 2, top + high + gap, small, small_size, theme.soft, "center")
 end
 
 function Board:paint_input(shown)
@@ -230,14 +230,14 @@ function Board:paint_input(shown)
   end
   local caption = self.places.caption
   local text, size = self:choose({ "what the net sees", "net's view", "28 × 28" }, 11 * unit, caption.width)
-  w:text(caption.x + caption.width / 2, caption.y + 3 * unit, text, size, theme.faint, "center")
+  self:text(caption.x + caption.width / 2, caption.y + 3 * unit, text, size, theme.faint, "center")
 end
 
 -- How wide the classes' names and the percents are, at a size of text.
 function Board:columns_of(size, width)
   local names = 0
-  for _, label in ipairs(self.program.recogniser.labels) do names = math.max(names, (self.window:measure(label, size))) end
-  return math.min(names, width * 0.34), (self.window:measure("100.0 %", size * 0.9))
+  for _, label in ipairs(self.program.recogniser.labels) do names = math.max(names, (self:measure(label, size))) end
+  return math.min(names, width * 0.34), (self:measure("100.0 %", size * 0.9))
 end
 
 function Board:paint_row(r, class, state, columns, best)

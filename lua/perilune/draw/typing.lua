@@ -11,8 +11,6 @@ local NAME_MOST = 32 -- characters of a class' name
 
 local special = { delete = "clear", t = "teach" }
 local with_ctrl = { z = "undo", y = "redo", s = "save" }
-local plain = { ["keypad +"] = "+", ["keypad -"] = "-" }
-for digit = 0, 9 do plain["keypad " .. digit] = tostring(digit) end
 
 local function close_dialog(self)
   self.dialog, self.dirty = nil, true
@@ -20,7 +18,6 @@ end
 
 -- Does what a key or a character stands for. Returns whether it stands for something.
 local function obey(self, key)
-  key = plain[key] or key
   if key == "q" or key == "Q" or key == "escape" then
     self.leaving = true
   elseif key:find "^%d$" then
@@ -47,7 +44,7 @@ local function dialog_key(self, event)
     close_dialog(self)
   elseif key == "backspace" then
     take_back(self)
-  elseif key == "return" or key == "enter" or key == "keypad enter" then
+  elseif key == "enter" then
     local name = self.dialog.text:match "^%s*(.-)%s*$"
     if name == "" then return end
     close_dialog(self)
@@ -57,28 +54,23 @@ end
 
 --- A key was pressed.
 function typing.key(self, event)
-  self.key_done = false
-  if self.dialog then
-    dialog_key(self, event)
-    self.key_done = not self.dialog
-    return
-  end
+  self.key_done = nil
+  if self.dialog then return dialog_key(self, event) end
   local key = event.key
   if event.ctrl then
     local name = with_ctrl[key]
     if name == "undo" and event.shift then name = "redo" end
     if name then self:command(name) end
   elseif not event.alt then
-    self.key_done = obey(self, key)
+    self.key_done = obey(self, key) and key or nil
   end
 end
 
 --- A text was typed.
 function typing.text(self, event)
-  if self.key_done then -- of the key that has done its work
-    self.key_done = false
-    return
-  end
+  local done = self.key_done
+  self.key_done = nil
+  if done and (event.text:lower() == done or not done:find "%w") then return end -- of the key that has done its work
   if not self.dialog then
     obey(self, event.text)
     return

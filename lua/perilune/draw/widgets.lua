@@ -13,20 +13,32 @@ local Widgets = {}
 Widgets.__index = Widgets
 widgets.Widgets = Widgets
 
-local LEAST_TEXT = 5
+local LEAST_TEXT, MOST_TEXT = 1, 400 -- sizes that there are
+local SMALL_TEXT = 5                  -- what text is shrunk to at most
+
+local function possible(size) return math.min(MOST_TEXT, math.max(LEAST_TEXT, size)) end
+
+--- Width and height of a text at a size.
+function Widgets:measure(text, size) return self.window:measure(text, possible(size)) end
+
+--- Text with its top at y. Returns its width.
+function Widgets:text(x, y, text, size, colour, align)
+  if text == "" then return 0 end
+  return self.window:text(x, y, text, possible(size), colour, align)
+end
 
 --- The largest size of text, up to the one that is wanted, at which it fits into a width.
 function Widgets:fitting(text, size, width)
-  local wide = self.window:measure(text, size)
+  local wide = self:measure(text, size)
   if wide > width then size = size * width / wide end
-  return math.max(LEAST_TEXT, size)
+  return possible(math.max(SMALL_TEXT, size))
 end
 
 --- The first of several texts that fits into a width at a size that can be read, and the size; the last may be cut.
 function Widgets:choose(texts, size, width)
   local least = math.min(size, 9.5 * math.min(1.2, math.max(0.6, self.unit)))
   for _, text in ipairs(texts) do
-    local wide = self.window:measure(text, size)
+    local wide = self:measure(text, size)
     if wide <= width then return text, size end
     if size * width / wide >= least then return text, size * width / wide end
   end
@@ -35,31 +47,30 @@ end
 
 --- A text that fits into a width at a size: cut, with an ellipsis, where it is longer.
 function Widgets:cut(text, size, width)
-  if self.window:measure(text, size) <= width then return text end
+  if self:measure(text, size) <= width then return text end
   if not utf8.len(text) then text = text:gsub("[\128-\255]", "?") end
   local low, high = 0, utf8.len(text)
   while low < high do -- how many characters fit
     local middle = (low + high + 1) // 2
     local part = text:sub(1, utf8.offset(text, middle + 1) - 1) .. "…"
-    if self.window:measure(part, size) <= width then low = middle else high = middle - 1 end
+    if self:measure(part, size) <= width then low = middle else high = middle - 1 end
   end
   return low > 0 and text:sub(1, utf8.offset(text, low + 1) - 1) .. "…" or ""
 end
 
 --- Text whose middle line is at a height.
 function Widgets:label(x, middle, text, size, colour, align)
-  if text == "" then return end
-  local _, high = self.window:measure(text, size)
-  self.window:text(x, middle - high / 2, text, size, colour, align)
+  local _, high = self:measure(text, size)
+  self:text(x, middle - high / 2, text, size, colour, align)
 end
 
 --- A few words on a dark ground of their own; the place is its lower left corner.
 function Widgets:chip(x, bottom, text)
   local size = 12 * self.unit
-  local wide, high = self.window:measure(text, size)
+  local wide, high = self:measure(text, size)
   local pad = 8 * self.unit
   self.window:fill(x, bottom - high - pad, wide + 2 * pad, high + pad, 0xD0191D27, (high + pad) / 2)
-  self.window:text(x + pad, bottom - high - pad / 2, text, size, theme.text)
+  self:text(x + pad, bottom - high - pad / 2, text, size, theme.text)
 end
 
 local buttons = {
@@ -79,7 +90,7 @@ function Widgets:paint_button(name, title, key, state)
     self:label(r.x + r.width / 2, middle, title, size * 1.3, colour, "center")
     return
   end
-  local wide, letter, gap = w:measure(title, size), w:measure(key, size * 0.78), 6 * unit
+  local wide, letter, gap = self:measure(title, size), self:measure(key, size * 0.78), 6 * unit
   if wide + gap + letter <= inner then -- the key beside the title, where there is room
     local x = r.x + (r.width - wide - gap - letter) / 2
     self:label(x, middle, title, size, colour)
@@ -136,10 +147,10 @@ end
 
 --- The line at the foot: what the program says, and what recognises.
 function Widgets:paint_status(state)
-  local r, w = self.places.status, self.window
+  local r = self.places.status
   local size, middle = math.min(13 * self.unit, r.height * 0.62), r.y + r.height / 2
   local name = self:cut(self.program.recogniser.name or "", size, r.width * 0.4)
-  local wide = w:measure(name, size)
+  local wide = self:measure(name, size)
   self:label(r.x + r.width, middle, name, size, theme.faint, "right")
   local text = state.hint or self.program.message
   self:label(r.x, middle, self:cut(text, size, r.width - wide - 2 * self.layout.gap), size,
@@ -152,17 +163,17 @@ function Widgets:paint_dialog(state)
   w:fill(d.x - unit, d.y + 3 * unit, d.width + 2 * unit, d.height + unit, theme.shade, 12 * unit)
   w:fill(d.x, d.y, d.width, d.height, theme.dialog, 12 * unit)
   local title = "Teach a new class: its name"
-  w:text(e.x, d.y + 14 * unit, title, self:fitting(title, 14 * unit, e.width), theme.text)
+  self:text(e.x, d.y + 14 * unit, title, self:fitting(title, 14 * unit, e.width), theme.text)
   w:fill(e.x, e.y, e.width, e.height, theme.entry, 6 * unit)
   local size, middle = math.min(18 * unit, e.height * 0.55), e.y + e.height / 2
   local shown = state.dialog.text
   local room = e.width - 22 * unit
-  while w:measure(shown, size) > room do shown = shown:sub(utf8.offset(shown, 2)) end -- its end is what is typed
+  while self:measure(shown, size) > room do shown = shown:sub(utf8.offset(shown, 2)) end -- its end is what is typed
   self:label(e.x + 8 * unit, middle, shown, size, theme.text)
-  local caret = e.x + 8 * unit + (shown ~= "" and w:measure(shown, size) or 0) + unit
+  local caret = e.x + 8 * unit + (shown ~= "" and self:measure(shown, size) or 0) + unit
   w:fill(caret, middle - size * 0.65, math.max(1, 1.5 * unit), size * 1.3, theme.accent)
   local hint = "Enter teaches this drawing, Esc closes"
-  w:text(e.x, e.y + e.height + 10 * unit, hint, self:fitting(hint, 12 * unit, e.width), theme.soft)
+  self:text(e.x, e.y + e.height + 10 * unit, hint, self:fitting(hint, 12 * unit, e.width), theme.soft)
 end
 
 return widgets
