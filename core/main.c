@@ -25,7 +25,7 @@ static const char *const program = "perilune";
 static const struct {
   const char *name;
   int arms;
-} commands[] = {{"draw", 0}, {"kernel", 1}};
+} commands[] = {{"draw", 1}, {"kernel", 1}};
 
 enum { HAS_ERROR = 1, HAS_INTERACTIVE = 2, HAS_VERSION = 4, HAS_EXPRESSION = 8, HAS_NOENV = 16, NO_COLOR = 32 };
 

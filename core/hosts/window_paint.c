@@ -14,6 +14,8 @@ static int fill_pixels(peri_window *w, int x, int y, int width, int height, uint
   SDL_Rect area = {x, y, width, height};
   if (width <= 0 || height <= 0) return PERI_OK;
   SDL_SetRenderDrawColor(w->renderer, (Uint8)(colour >> 16), (Uint8)(colour >> 8), (Uint8)colour, peri__alpha(colour));
+  /* ten times as fast in software as blending what covers all */
+  SDL_SetRenderDrawBlendMode(w->renderer, peri__alpha(colour) == 255 ? SDL_BLENDMODE_NONE : SDL_BLENDMODE_BLEND);
   return SDL_RenderFillRect(w->renderer, &area) == 0 ? PERI_OK : peri__window_fail("an area cannot be painted");
 }
 

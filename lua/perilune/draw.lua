@@ -120,14 +120,13 @@ local function open_terminal(given)
   local options = options_from(given)
   local program = program_of(options)
   return require("perilune.draw.terminal").run {
-    program = program, recogniser = program.recogniser, canvas = program.canvas, colours = options.colours,
-    title = "perilune draw · " .. program.recogniser.name,
+    program = program, colours = options.colours, title = "perilune draw · " .. program.recogniser.name,
   }
 end
 
 --- Draws in the terminal until the person leaves.
--- @param given as draw.window takes it; and colours = "24bit", "256" or "16"
--- @return the canvas
+-- @param given as draw.window takes it; and colours = "24bit", "256", "16" or "none"
+-- @return the canvas, and the program (see perilune.draw.program)
 function draw.terminal(given) return called(open_terminal, given) end
 
 -- What calling this module does.
@@ -142,9 +141,9 @@ local function show(given)
     error("draw: wants a notebook's cell or a terminal that reports the mouse; standard input and output are neither. "
       .. "A picture is recognised by perilune.draw.recogniser: recogniser.new(net):predict_picture(picture)", 0)
   end
-  local net, name = choose_net(options)
-  local canvas = draw.terminal { net = net, canvas = options.canvas, colours = options.colours, drawings = options.drawings }
-  return require("perilune.draw.drawing").new(canvas, draw.recogniser.new(net, name):predict(canvas))
+  local canvas, program = draw.terminal(options)
+  program:recognise()
+  return require("perilune.draw.drawing").new(canvas, program.prediction)
 end
 
 -- The recogniser needs nets and pictures: loaded when it is asked for, so that --help needs neither.
@@ -156,7 +155,7 @@ setmetatable(draw, {
   end,
   --- Shows a canvas whose drawing a net recognises: in a notebook below the cell, in a terminal all over it.
   -- @param given nil (the session's variable `net`, its only net, or the one that comes with Perilune), a net, or
-  --   { net = a net, model = a file, canvas = to go on with, colours = "24bit", "256" or "16" (of a terminal) }
+  --   { net = a net, model = a file, canvas = to go on with, colours = "24bit", "256", "16" or "none" (of a terminal) }
   -- @return what is drawn, and what it was taken for: see perilune.draw.drawing
   __call = function(_, given)
     local result = table.pack(pcall(show, given))

@@ -20,7 +20,7 @@ local function options_of(arguments)
     parser:flag("--terminal", "In the terminal, also where there is a display."))
   parser:option("--model", "The net: a file that net:save wrote, or Keras; else the one that comes with Perilune.")
   parser:option("--drawings", "The folder that corrected drawings go to.", "drawings")
-  parser:option("--colors --colours", "How many the terminal has; found out when left out."):choices { "24bit", "256", "16" }
+  parser:option("--colors --colours", "How many the terminal has; found out when left out."):choices { "24bit", "256", "16", "none" }
     :target "colours"
   parser:flag("--latency", "When the window closes, print how long it took from the pen to the prediction shown.")
   return script.parse(parser, arguments)
@@ -32,6 +32,16 @@ local function is_set(name)
 end
 
 local function has_terminal() return core.isatty(0) and core.isatty(1) and os.getenv "TERM" ~= "dumb" end
+
+-- Is a person at the terminal, and we not in its background (perilune draw &)?
+local function has_person()
+  if not has_terminal() then return false end
+  local file = io.open("/proc/self/stat", "rb")
+  local text = file and file:read "a" or ""
+  if file then file:close() end
+  local group, foreground = text:match "^.*%) %a %d+ (%d+) %d+ %d+ (%-?%d+)"
+  return group == foreground
+end
 
 -- The face of the window; or nil and why there is none.
 local function open_window(options, program)
@@ -57,13 +67,12 @@ end
 
 local function in_terminal(options, program, why)
   if not has_terminal() then
-    error("drawing needs a display (DISPLAY or WAYLAND_DISPLAY), or a terminal that reports the mouse on standard input "
-      .. "and output", 0)
+    error("drawing needs a terminal that reports the mouse, on standard input and output, or a display for its window "
+      .. "(DISPLAY or WAYLAND_DISPLAY)", 0)
   end
   if why then program:say("no window: %s", why) end
   require("perilune.draw.terminal").run {
-    program = program, recogniser = program.recogniser, canvas = program.canvas, colours = options.colours,
-    title = "perilune draw · " .. program.recogniser.name,
+    program = program, colours = options.colours, title = "perilune draw · " .. program.recogniser.name,
   }
 end
 
@@ -88,7 +97,7 @@ local function run(options)
   local face = guarded(prepare, options)
   if not face then return end
   local ok, reason = pcall(function()
-    if has_terminal() then
+    if has_person() then
       require("perilune.draw.beside").prompt(face)
     else
       guarded(face.run, face)

@@ -69,7 +69,7 @@ function pointing.move(self, event)
   if self.pen then
     if not of_pen(self.pen, event) then return end
     local lost = not event.touch and self.pen.held and event.button == nil
-    if lost or not self.canvas.open then return lift(self) end -- a command may have ended the stroke
+    if lost or not self.canvas.stroke then return lift(self) end -- a command may have ended the stroke
     self.pen.held = event.button
     local before = self.canvas.version
     local x, y = self.board:canvas_place(event.x, event.y)

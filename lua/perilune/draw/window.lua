@@ -160,7 +160,7 @@ function Face:explain()
   if not program.explaining or not shown or self.explained == shown then return nil end
   local now = core.monotonic()
   local due = math.min(self.moved_at + EXPLAIN_CALM, math.max(self.explained_at + EXPLAIN_PAUSE, 0))
-  if program.canvas.open == nil then due = now end
+  if program.canvas.stroke == nil then due = now end
   if now < due then return due - now end
   self.explained = shown
   self.heat = program:attempt(program.recogniser.explain, program.recogniser, program.canvas, shown.best, OVERLAY)

@@ -364,6 +364,7 @@ function Editor:read(prompts)
   while true do
     local key, why = self.keys:next()
     local result = why
+    if why == "leave" then result = self.buffer.text == "" and "eof" or nil end
     if key then result = self:press(key) end
     if result == "accept" then
       self.screen:leave(prompts, self.buffer.text)

@@ -148,6 +148,7 @@ function terminal.run(options)
       options.version or "", _VERSION))
   end
   if not options.input and not options.plain_start then self:start_up() end
+  self:around(self.before) -- so that completion knows what there is
   local ok, message = pcall(self.loop, self)
   self.reader:close()
   if not ok then error(message, 0) end

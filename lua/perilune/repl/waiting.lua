@@ -52,14 +52,14 @@ local function message_of(reason)
     type(reason) == "table" and rawget(reason, "message") or tostring(reason))
 end
 
--- Gives the next one its turn. Returns "interrupt" after Ctrl-C, else nil.
+-- Gives the next one its turn. Returns "interrupt" after Ctrl-C, "leave" when it says so, else nil.
 local function run(milliseconds)
   turn = turn % #waiters + 1
   local waiter = waiters[turn]
   if host.interrupted() then return "interrupt" end
   local slice = math.min(milliseconds, #waiters > 1 and TOGETHER or ALONE)
   local ok, reason = host.xpcall(waiter.f, function(reason) return reason end, math.ceil(slice))
-  if ok then return nil end
+  if ok then return reason == "leave" and reason or nil end
   if interruption.is(reason) then return "interrupt" end
   for i, other in ipairs(waiters) do
     if other == waiter then table.remove(waiters, i) end
@@ -70,7 +70,7 @@ end
 --- A reader of bytes during whose waits the functions run.
 -- @param read  a function (milliseconds, most) -> bytes, or nil and why: "timeout", "interrupt", "redraw", "eof"
 -- @param tell  a function (text), which shows it; "redraw" comes afterwards
--- @return a function like `read`
+-- @return a function like `read`, whose why may also be "leave"
 function waiting.around(read, tell)
   return function(milliseconds, most)
     local deadline = milliseconds >= 0 and core.monotonic() + milliseconds / 1000 or math.huge
