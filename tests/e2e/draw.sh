@@ -203,7 +203,7 @@ says() {
 says "help" 0 'right button erases' --help
 says "a wrong option" 2 'unknown option' --modle x
 says "no terminal" 1 'needs a terminal'
-for case in "there is no model digits.h5 here; train one:draw" "takes inputs of shape (5):draw --model other.h5" \
+for case in "nothing.h5: cannot open:draw --model nothing.h5" "takes inputs of shape (5):draw --model other.h5" \
   "train.lua:draw --model train.lua"; do
   start 80x24 "'$build/perilune' ${case##*:}"
   shows "${case##*:}: says why" "$(sed 's/[().]/\\&/g' <<< "${case%:*}")"
