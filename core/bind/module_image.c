@@ -2,6 +2,7 @@
 #include "image/image.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -164,9 +165,76 @@ static int l_box(lua_State *L) {
   return push_box(L, &area);
 }
 
+/* --- several digits on one picture --- */
+
+/* { area =, top =, left =, height =, width =, rows = { first, last, ... } } of piece i, counted from 1. */
+static void push_piece(lua_State *L, const peri_tensor *labels, int i, const peri_image_piece *p) {
+  int64_t height = p->bottom - p->top, *rows = lua_newuserdatauv(L, (size_t)(2 * height) * sizeof *rows, 0);
+  peri_lua_check(L, peri_image_piece_rows(rows, labels, i, p));
+  push_box(L, &(peri_area){p->top, p->left, p->bottom, p->right});
+  lua_pushinteger(L, p->area), lua_setfield(L, -2, "area");
+  lua_createtable(L, (int)(2 * height), 0);
+  for (int64_t k = 0; k < 2 * height; k++) lua_pushinteger(L, rows[k] + 1 - k % 2), lua_rawseti(L, -2, k + 1);
+  lua_setfield(L, -2, "rows");
+  lua_remove(L, -2);
+}
+
+/* pieces(ink) -> labels uint8 (H, W), a list of pieces */
+static int l_pieces(lua_State *L) {
+  peri_image_piece pieces[PERI_IMAGE_PIECES_MOST];
+  int count;
+  peri_tensor *ink = peri_lua_tensor(L, 1), **labels = peri_lua_new_tensor(L);
+  peri_lua_check(L, peri_image_pieces(labels, pieces, &count, ink));
+  lua_createtable(L, count, 0);
+  for (int i = 0; i < count; i++) {
+    push_piece(L, *labels, i + 1, &pieces[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  return 2;
+}
+
+/* split(labels, piece, number, x_top, x_bottom) */
+static int l_split(lua_State *L) {
+  peri_tensor *labels = peri_lua_tensor(L, 1);
+  int piece = (int)luaL_checkinteger(L, 2), number = (int)luaL_checkinteger(L, 3);
+  double x_top = luaL_checknumber(L, 4), x_bottom = luaL_checknumber(L, 5);
+  peri_lua_check(L, peri_image_pieces_split(labels, piece, number, x_top, x_bottom));
+  return 0;
+}
+
+static void set_number(lua_State *L, const char *name, double value) {
+  lua_pushnumber(L, value);
+  lua_setfield(L, -2, name);
+}
+
+/* digit_of(ink, labels, { numbers of pieces }, thicken) -> float32 (28, 28, 1), { top, left, bottom, right = edges of the
+   box in pixels, field_top, field_left, field_height, field_width = pixels of the 28, the first being 0 } */
+static int l_digit_of(lua_State *L) {
+  bool chosen[PERI_IMAGE_PIECES_MOST + 1] = {false};
+  peri_image_place p;
+  peri_tensor *ink = peri_lua_tensor(L, 1), *labels = peri_lua_tensor(L, 2);
+  luaL_checktype(L, 3, LUA_TTABLE);
+  double thicken = luaL_checknumber(L, 4);
+  for (lua_Integer i = 1, n = (lua_Integer)lua_rawlen(L, 3); i <= n; i++) {
+    lua_rawgeti(L, 3, i);
+    lua_Integer number = luaL_checkinteger(L, -1);
+    luaL_argcheck(L, number >= 1 && number <= PERI_IMAGE_PIECES_MOST, 3, "pieces are numbered from 1 to 255");
+    chosen[number] = true;
+    lua_pop(L, 1);
+  }
+  peri_lua_check(L, peri_image_pieces_digit(peri_lua_new_tensor(L), &p, ink, labels, chosen, thicken));
+  lua_createtable(L, 0, 8);
+  set_number(L, "top", p.top), set_number(L, "left", p.left);
+  set_number(L, "bottom", p.bottom), set_number(L, "right", p.right);
+  set_number(L, "field_top", (double)p.field_top), set_number(L, "field_left", (double)p.field_left);
+  set_number(L, "field_height", (double)p.field_height), set_number(L, "field_width", (double)p.field_width);
+  return 2;
+}
+
 static const luaL_Reg functions[] = {{"read", l_read}, {"parse", l_parse}, {"write", l_write}, {"encode", l_encode},
                                      {"resize", l_resize}, {"grey", l_grey}, {"digit", l_digit},
-                                     {"ink", l_ink}, {"stroke", l_stroke}, {"box", l_box}, {NULL, NULL}};
+                                     {"ink", l_ink}, {"stroke", l_stroke}, {"box", l_box},
+                                     {"pieces", l_pieces}, {"split", l_split}, {"digit_of", l_digit_of}, {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_perilune_image(lua_State *L);
 int luaopen_perilune_image(lua_State *L) {

@@ -51,7 +51,7 @@ static int64_t rounded(double v) { return (int64_t)floor(v + 0.5); }
 static int64_t clamped(int64_t v, int64_t low, int64_t high) { return v < low ? low : v > high ? high : v; }
 
 /* Puts the small picture into the field by its centre of mass, its strongest pixel made 1. */
-static int centre(peri_tensor **out, const peri_tensor *small) {
+static int centre(peri_tensor **out, peri_image_place *place, const peri_tensor *small) {
   int64_t h = small->shape[0], w = small->shape[1];
   const float *v = peri_tensor_data(small);
   double mass = 0, sum_y = 0, sum_x = 0;
@@ -66,6 +66,7 @@ static int centre(peri_tensor **out, const peri_tensor *small) {
   if (!(mass > 0)) return peri_fail(PERI_EARG, "image.digit: the picture shows no ink");
   int64_t top = clamped(rounded(CENTRE - sum_y / mass), 0, FIELD - h);
   int64_t left = clamped(rounded(CENTRE - sum_x / mass), 0, FIELD - w);
+  place->field_top = top, place->field_left = left, place->field_height = h, place->field_width = w;
   PERI_TRY(peri_tensor_zeros(out, PERI_F32, 3, (const int64_t[]){FIELD, FIELD, 1}));
   float *field = peri_tensor_data(*out);
   for (int64_t y = 0; y < h; y++) {
@@ -75,7 +76,7 @@ static int centre(peri_tensor **out, const peri_tensor *small) {
 }
 
 /* The ink's box, scaled to 20 pixels. */
-static int fit_box(peri_tensor **out, const peri_tensor *grid, const peri_grid *g) {
+static int fit_box(peri_tensor **out, peri_image_place *place, const peri_tensor *grid, const peri_grid *g) {
   int64_t top, left, bottom, right;
   /* a small picture's box reaches to its faint pixels, as MNIST's own boxes do */
   if (!peri__ink_box(g, 0.5f, &top, &left, &bottom, &right)) return peri_fail(PERI_EARG, "image.digit: the picture shows no ink");
@@ -83,21 +84,27 @@ static int fit_box(peri_tensor **out, const peri_tensor *grid, const peri_grid *
   double scale = (double)BOX / (double)(bottom - top > right - left ? bottom - top : right - left);
   int64_t h = clamped(rounded((double)(bottom - top) * scale), 1, BOX), w = clamped(rounded((double)(right - left) * scale), 1, BOX);
   const peri_image_box box = {(double)top, (double)left, (double)bottom, (double)right};
+  place->top = box.top, place->left = box.left, place->bottom = box.bottom, place->right = box.right;
   return peri__image_resample(out, grid, &box, h, w, PERI_FILTER_AUTO);
 }
 
+int peri__digit_field(peri_tensor **out, peri_image_place *place, peri_tensor *grid, int64_t side, double thicken) {
+  peri_tensor *small = NULL;
+  peri_grid g = {grid->shape[0], grid->shape[1], peri_tensor_data(grid)};
+  if (thicken > 0) PERI_TRY(peri__ink_thicken(&g, thicken * (double)side / BOX));
+  PERI_TRY(fit_box(&small, place, grid, &g));
+  int status = centre(out, place, small);
+  peri_tensor_release(small);
+  return status;
+}
+
 int peri_image_digit(peri_tensor **out, const peri_tensor *image, const peri_digit_options *options) {
-  peri_tensor *grid, *small = NULL;
+  peri_tensor *grid;
+  peri_image_place place;
   int64_t side;
-  int status = PERI_OK;
   *out = NULL;
   PERI_TRY(find_ink(&grid, "image.digit", image, options->ink, &side));
-  peri_grid g = {grid->shape[0], grid->shape[1], peri_tensor_data(grid)};
-  if (options->thicken > 0) PERI_TRY_GOTO(done, peri__ink_thicken(&g, options->thicken * (double)side / BOX));
-  PERI_TRY_GOTO(done, fit_box(&small, grid, &g));
-  PERI_TRY_GOTO(done, centre(out, small));
-done:
+  int status = peri__digit_field(out, &place, grid, side, options->thicken);
   peri_tensor_release(grid);
-  peri_tensor_release(small);
   return status;
 }

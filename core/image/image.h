@@ -6,6 +6,7 @@
 #ifndef PERI_IMAGE_H
 #define PERI_IMAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -60,5 +61,38 @@ typedef struct peri_digit_options {
 } peri_digit_options;
 /* PERI_EARG when the picture shows no ink. */
 int peri_image_digit(peri_tensor **out, const peri_tensor *image, const peri_digit_options *options);
+
+/* --- several digits on one picture (pieces.c). The picture is clean ink, float32 (H, W, 1) or (H, W), 1 on 0, as strokes
+   are drawn and peri_image_ink gives it: nothing is looked for. --- */
+enum { PERI_IMAGE_PIECES_MOST = 255 };
+
+/* A connected piece of ink: rows top..bottom-1, columns left..right-1. */
+typedef struct peri_image_piece {
+  int64_t area, top, left, bottom, right;
+} peri_image_piece;
+
+/* *labels: uint8 (H, W), a pixel's piece from 1 on, 0 for none; the grey rim of a piece is of it. pieces has room for
+   PERI_IMAGE_PIECES_MOST and is sorted by the left edges; specks (under a 25th of the largest piece) are none. */
+int peri_image_pieces(peri_tensor **labels, peri_image_piece *pieces, int *count, const peri_tensor *ink);
+
+/* For each row of a piece, from the top, its first column and the one behind its last: 2 * (bottom - top) numbers; the
+   same number twice where it has no pixel in a row. */
+int peri_image_piece_rows(int64_t *rows, const peri_tensor *labels, int piece, const peri_image_piece *box);
+
+/* Gives a new number to what a piece has at the right of a line from x_top on the picture's upper edge to x_bottom on its
+   lower one (in pixels). */
+int peri_image_pieces_split(peri_tensor *labels, int piece, int number, double x_top, double x_bottom);
+
+/* Where a digit's field came from: the box of the picture (its edges in pixels) whose ink fills rows field_top ...
+   field_top + field_height - 1 of the 28, and columns likewise. */
+typedef struct peri_image_place {
+  double top, left, bottom, right;
+  int64_t field_top, field_left, field_height, field_width;
+} peri_image_place;
+
+/* Pieces together as one digit, as peri_image_digit makes it: float32 (28, 28, 1). chosen[i] says whether piece i is of
+   it. PERI_EARG when they have no ink. */
+int peri_image_pieces_digit(peri_tensor **out, peri_image_place *place, const peri_tensor *ink, const peri_tensor *labels,
+                            const bool chosen[PERI_IMAGE_PIECES_MOST + 1], double thicken);
 
 #endif

@@ -45,4 +45,8 @@ typedef struct peri_image_box {
 int peri__image_resample(peri_tensor **out, const peri_tensor *image, const peri_image_box *box, int64_t height,
                          int64_t width, peri_filter filter);
 
+/* digit.c: a grid of cleaned ink, dense float32 (H, W, 1), as the net sees it; the grid is changed. side: the longer side
+   of the ink's box. *place (not NULL) is in the grid's coordinates. */
+int peri__digit_field(peri_tensor **out, peri_image_place *place, peri_tensor *grid, int64_t side, double thicken);
+
 #endif

@@ -20,69 +20,14 @@ bool peri__ink_box(const peri_grid *g, float threshold, int64_t *top, int64_t *l
   return *bottom > 0;
 }
 
-/* A connected piece of ink (its pixels touch by sides or corners). */
-typedef struct piece {
-  int64_t area, contact; /* pixels; pixels on the picture's border */
-  int64_t top, left, bottom, right;
-} piece;
-
-typedef struct pieces {
-  int32_t *label; /* a pixel's piece, counted from 1; 0: no ink */
-  int64_t *stack;
-  piece *at; /* at[1..count] */
-  int64_t count, room;
-} pieces;
-
-static int add_piece(pieces *p) {
-  if (p->count + 1 >= p->room) {
-    int64_t room = p->room ? p->room * 2 : 64;
-    piece *larger = peri_alloc((size_t)room * sizeof *larger);
-    if (!larger) return PERI_ENOMEM;
-    if (p->at) memcpy(larger, p->at, (size_t)p->room * sizeof *larger);
-    peri_free(p->at);
-    p->at = larger;
-    p->room = room;
-  }
-  p->at[++p->count] = (piece){.top = INT64_MAX, .left = INT64_MAX};
-  return PERI_OK;
-}
-
-static void note(const peri_grid *g, piece *p, int64_t y, int64_t x) {
-  p->area++;
-  p->contact += y == 0 || x == 0 || y == g->h - 1 || x == g->w - 1;
-  if (y < p->top) p->top = y;
-  if (x < p->left) p->left = x;
-  if (y > p->bottom) p->bottom = y;
-  if (x > p->right) p->right = x;
-}
-
-/* Labels the piece that holds the pixel `start`. Each pixel enters the stack once. */
-static void flood(const peri_grid *g, float threshold, pieces *p, int64_t start) {
-  int64_t depth = 0;
-  p->stack[depth++] = start;
-  p->label[start] = (int32_t)p->count;
-  while (depth > 0) {
-    int64_t at = p->stack[--depth], y = at / g->w, x = at % g->w;
-    note(g, &p->at[p->count], y, x);
-    for (int64_t v = y > 0 ? y - 1 : 0; v <= y + 1 && v < g->h; v++) {
-      for (int64_t u = x > 0 ? x - 1 : 0; u <= x + 1 && u < g->w; u++) {
-        int64_t next = v * g->w + u;
-        if (p->label[next] || !(g->v[next] > threshold)) continue;
-        p->label[next] = (int32_t)p->count;
-        p->stack[depth++] = next;
-      }
-    }
-  }
-}
-
-static int64_t longer_side(const piece *p) {
+static int64_t longer_side(const peri_piece *p) {
   int64_t h = p->bottom - p->top + 1, w = p->right - p->left + 1;
   return h > w ? h : w;
 }
 
 /* Sets the area of what is no part of the digit to 0. A piece along a good part of the border, when there
    is a stroke elsewhere, is the table beside the paper or a shadow; small pieces are specks. */
-static void choose(const peri_grid *g, pieces *p) {
+static void choose(const peri_grid *g, peri_pieces *p) {
   int64_t side = g->h > g->w ? g->h : g->w, stroke = 0, most = 0;
   for (int64_t i = 1; i <= p->count; i++) {
     if (p->at[i].contact == 0 && longer_side(&p->at[i]) * 8 >= side && p->at[i].area > stroke) stroke = p->at[i].area;
@@ -113,31 +58,20 @@ static void spread(const peri_grid *g, int64_t reach, const uint8_t *from, uint8
   }
 }
 
-/* Contrast: a large drawing becomes nearly black and white, as MNIST's sources were; a small one, whose
-   edges are grey already, is kept as it is. */
-static void map_levels(peri_grid *g, float level, float noise, int64_t side, const uint8_t *near) {
+void peri__ink_levels(peri_grid *g, float level, float noise, int64_t side, const uint8_t *near) {
   float sharp = fminf(1, fmaxf(0, ((float)side - 30) / 50));
   float low = fmaxf(0.25f * sharp, fminf(0.35f, 3 * noise / level)), high = 1 - 0.25f * sharp;
   for (int64_t i = 0; i < g->h * g->w; i++) {
     float v = (g->v[i] / level - low) / (high - low);
-    g->v[i] = near[i] ? fminf(1, fmaxf(0, v)) : 0;
+    g->v[i] = !near || near[i] ? fminf(1, fmaxf(0, v)) : 0;
   }
-}
-
-static int find_pieces(const peri_grid *g, float threshold, pieces *p) {
-  for (int64_t i = 0; i < g->h * g->w; i++) {
-    if (p->label[i] || !(g->v[i] > threshold)) continue;
-    PERI_TRY(add_piece(p));
-    flood(g, threshold, p, i);
-  }
-  return PERI_OK;
 }
 
 int peri__ink_clean(peri_grid *g, float level, float noise, int64_t *side) {
   int64_t n = g->h * g->w, top, left, bottom, right;
-  pieces p = {.label = peri_alloc_zeroed((size_t)n * sizeof *p.label), .stack = peri_alloc((size_t)n * sizeof *p.stack)};
+  peri_pieces p = {0};
   uint8_t *kept = peri_alloc((size_t)n), *near = peri_alloc((size_t)n);
-  int status = p.label && p.stack && kept && near ? find_pieces(g, fmaxf(0.5f * level, 4 * noise), &p) : PERI_ENOMEM;
+  int status = kept && near ? peri__pieces_find(&p, g, fmaxf(0.5f * level, 4 * noise)) : PERI_ENOMEM;
   if (status >= 0) {
     choose(g, &p);
     top = g->h, left = g->w, bottom = 0, right = 0;
@@ -153,9 +87,10 @@ int peri__ink_clean(peri_grid *g, float level, float noise, int64_t *side) {
     spread(g, 1 + *side / 80, kept, near, false);
     memcpy(kept, near, (size_t)n);
     spread(g, 1 + *side / 80, kept, near, true);
-    map_levels(g, level, noise, *side, near);
+    peri__ink_levels(g, level, noise, *side, near);
   }
-  peri_free(p.label), peri_free(p.stack), peri_free(p.at), peri_free(kept), peri_free(near);
+  peri__pieces_clear(&p);
+  peri_free(kept), peri_free(near);
   return status;
 }
 

@@ -167,4 +167,38 @@ end
 -- @return { top =, left =, height =, width = }, rows and columns counted from 1, or nil
 function image.box(picture, threshold) return call(library.box, picture, threshold) end
 
+--- The connected pieces of what is inked on a clean picture. Specks (under a 25th of the largest piece) are none.
+-- @param ink float32 (H, W, 1), 1 on 0, as a canvas or image.ink gives it
+-- @return uint8 (H, W): which piece a pixel is of, 0 for none
+-- @return the pieces by their left edges, at most 255: { top, left, height, width, area (rows, columns counted from 1),
+--   rows = { first and last column in the top row, in the next, ...; first above last where it has none } }
+function image.pieces(ink)
+  want_picture("image.pieces", ink)
+  local ok, labels, pieces = pcall(library.pieces, ink)
+  if not ok then args.raise(labels, 2) end
+  return labels, pieces
+end
+
+--- Gives another number to what a piece has at the right of a line.
+-- @param labels   as image.pieces gives them; changed
+-- @param piece    its number
+-- @param number   the other, 1 to 255
+-- @param x_top    where the line crosses the picture's upper edge, in pixels
+-- @param x_bottom where it crosses the lower one
+function image.split(labels, piece, number, x_top, x_bottom) call(library.split, labels, piece, number, x_top, x_bottom) end
+
+--- Pieces together as one digit, as image.digit makes it of a whole picture.
+-- @param ink     the picture that image.pieces was given
+-- @param labels  as it gave them
+-- @param chosen  the numbers of the digit's pieces
+-- @param thicken as image.digit has it
+-- @return float32 (28, 28, 1)
+-- @return where its pixels are from: { top, left, bottom, right = the edges of the digit's box in the picture, in pixels from
+--   0; field_top, field_left, field_height, field_width = where that box is in the 28 x 28, rows and columns from 0 }
+function image.digit_of(ink, labels, chosen, thicken)
+  local ok, digit, place = pcall(library.digit_of, ink, labels, chosen, thicken or 0)
+  if not ok then args.raise(digit, 2) end
+  return digit, place
+end
+
 return image

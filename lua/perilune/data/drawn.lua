@@ -70,6 +70,9 @@ local templates = {
   },
 }
 
+--- The ways of writing each digit: a list of drawings (see perilune.data.strokes).
+drawn.ways = templates
+
 local function choose(digit, random)
   local ways = templates[digit]
   return ways[math.min(#ways, 1 + math.floor(random(0, #ways)))]

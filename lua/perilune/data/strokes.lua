@@ -38,8 +38,12 @@ local function catmull_rom(a, b, c, d, t)
   return 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t * t + (3 * b - a - 3 * c + d) * t * t * t)
 end
 
--- The points of a stroke's line, after jitter; `place` maps the unit square into the picture.
-local function trace(stroke, jitter, random, place)
+--- The points of a stroke's line, { x, y } each.
+-- @param stroke a stroke
+-- @param jitter how far its points are moved at most
+-- @param random see generator
+-- @param place  place(x, y) maps the unit square into the picture
+function strokes.trace(stroke, jitter, random, place)
   local points, line = {}, {}
   for i, p in ipairs(stroke) do points[i] = { p[1] + random(-jitter, jitter), p[2] + random(-jitter, jitter) } end
   if #points == 1 then return { { place(points[1][1], points[1][2]) } } end
@@ -100,7 +104,7 @@ local function draw_one(drawing, size, random)
   local canvas = {}
   for i = 1, size * size do canvas[i] = 0 end
   for _, stroke in ipairs(drawing) do
-    local line = trace(stroke, jitter, random, place)
+    local line = strokes.trace(stroke, jitter, random, place)
     for i = 1, math.max(1, #line - 1) do ink(canvas, size, line[i], line[i + 1] or line[i], radius) end
   end
   for i = 1, size * size do

@@ -1,4 +1,5 @@
---- Says what is drawn on a canvas: MNIST's preprocessing (perilune.image's digit), then a net.
+--- Says what is drawn on a canvas: the digits on it are found (perilune.draw.segments), each is prepared as MNIST's were
+-- (perilune.image's digit), and a net says what they are.
 --
 -- The net takes one grey picture of 28 x 28, as (28, 28, 1), (28, 28) or (784), and gives one number a class:
 -- probabilities, or logits (see perilune.draw.outputs).
@@ -6,15 +7,25 @@
 --     local r = recogniser.load "digits.h5"             -- or recogniser.new(net), recogniser.bundled()
 --     local seen = r:predict(canvas)                    -- nil: nothing is drawn
 --     print(seen.label, seen.confidence, seen.certain)
+--     print(seen.number)                                -- "1984", of several digits side by side
+--
+-- A prediction is { probabilities = {...}, best = place of the largest, label =, confidence =, top = the three likeliest
+-- { label =, probability = }, certain = false when this is taken for no digit, input = float32 (28, 28, 1), box = { left =,
+-- top =, right =, bottom = } on the canvas, from 0 to 1 }. Of several digits side by side it is the prediction of the one
+-- that was written last (that the newest stroke belongs to; of pictures, the rightmost), with two fields more: digits = the
+-- predictions of all from left to right, and number = their labels as one text; certain then speaks for all of them.
 --
 -- Not everything that is drawn is a digit. A net may bring a calibration, net.calibration = { temperature =, threshold =,
 -- ... }, which net:save keeps: its logits are divided by the temperature, and what is then less likely than the
 -- threshold is uncertain. recogniser.calibrate makes one.
 -- @module perilune.draw.recogniser
 local calibration = require "perilune.draw.calibration"
+local core = require "perilune.core"
 local nn = require "perilune.nn"
 local image = require "perilune.image"
+local inks = require "perilune.draw.ink"
 local outputs = require "perilune.draw.outputs"
+local segments = require "perilune.draw.segments"
 
 local recogniser = {}
 
@@ -22,8 +33,7 @@ local Recogniser = {}
 Recogniser.__index = Recogniser
 
 local SIDE = 28
-local RENDER = 4 * SIDE -- the canvas is rendered larger than the net sees it, and shrunk by the mean
-local THICKEN = 2       -- strokes thinner than MNIST's are widened to them, in pixels of its 20 x 20 box
+local RENDER = 6 * SIDE -- the canvas is rendered larger than the net sees it, and each digit shrunk by the mean
 local TOP = 3           -- how many classes a prediction lists
 
 local function product(shape)
@@ -124,13 +134,23 @@ function recogniser.rates(net, positives, negatives)
   return result
 end
 
--- What the net says of inputs (28, 28, 1): a prediction each.
-function Recogniser:say(inputs)
+-- What the net says of inputs (28, 28, 1): the probabilities of each.
+function Recogniser:rows(inputs)
   local batch = {}
   for i, input in ipairs(inputs) do batch[i] = input:reshape(1, table.unpack(self.shape)) end
-  local x = #batch == 1 and batch[1] or require("perilune.core").cat(batch, 1)
+  return outputs.probabilities(self.net, #batch == 1 and batch[1] or core.cat(batch, 1), self.temperature)
+end
+
+function Recogniser:confidences(inputs)
   local list = {}
-  for i, row in ipairs(outputs.probabilities(self.net, x, self.temperature)) do
+  for i, row in ipairs(self:rows(inputs)) do list[i] = math.max(table.unpack(row)) end
+  return list
+end
+
+-- A prediction for each input.
+function Recogniser:say(inputs)
+  local list = {}
+  for i, row in ipairs(self:rows(inputs)) do
     local top = self:ranked(row, TOP)
     list[i] = {
       probabilities = row, best = top[1].class, label = top[1].label, confidence = top[1].probability, top = top,
@@ -149,21 +169,66 @@ function Recogniser:ranked(probabilities, count) return outputs.ranked(probabili
 --- What the net sees in a picture.
 -- @param picture a tensor or a path; bright ink on a dark ground unless options tell otherwise
 -- @param options { ink = "light" (default), "dark" or "auto", thicken = 2 }: as perilune.image's digit has them
--- @return a prediction: { probabilities = {...}, best = place of the largest, label =, confidence =, top = the three
---   likeliest { label =, probability = }, certain = false when this is taken for no digit, input = (28, 28, 1) }
+-- @return a prediction (see above) of all that is on it as one digit
 function Recogniser:predict_picture(picture, options)
   options = options or {}
-  return self:say { image.digit(picture, { ink = options.ink or "light", thicken = options.thicken or THICKEN }) }[1]
+  return self:say { image.digit(picture, { ink = options.ink or "light", thicken = options.thicken or segments.THICKEN }) }[1]
+end
+
+-- Which of the digits holds the end of the newest stroke; without strokes, the last.
+local function newest(canvas, list)
+  local steps, best, nearest = canvas.strokes, #list, math.huge
+  local step = steps[#steps]
+  if not step or step.picture then return best end
+  local x, y = step.x[step.n], step.y[step.n]
+  for i, seen in ipairs(list) do
+    local box = seen.box
+    local across, down = math.max(box.left - x, 0, x - box.right), math.max(box.top - y, 0, y - box.bottom)
+    if across * across + down * down < nearest then best, nearest = i, across * across + down * down end
+  end
+  return best
+end
+
+local function joined(list)
+  local labels, longest = {}, 0
+  for i, seen in ipairs(list) do
+    labels[i] = seen.label
+    longest = math.max(longest, utf8.len(seen.label) or #seen.label)
+  end
+  return table.concat(labels, longest > 1 and " " or "")
+end
+
+-- The prediction that stands for several: the newest digit's, and about all.
+local function together(list, at)
+  local seen, certain = {}, true
+  for name, value in pairs(list[at]) do seen[name] = value end
+  for _, one in ipairs(list) do certain = certain and one.certain end
+  seen.digits, seen.number, seen.certain, seen.current = list, joined(list), certain, at
+  return seen
+end
+
+-- The predictions of all digits on a canvas, each with the place where it is from.
+function Recogniser:read(canvas)
+  if self.canvas ~= canvas then self.canvas, self.ink = canvas, inks.new(canvas, RENDER) end
+  local picture = self.ink:update()
+  if not picture then return {} end
+  local found, inputs = segments.find(picture, function(list) return self:confidences(list) end), {}
+  for i, digit in ipairs(found) do inputs[i] = digit.input end
+  local list = self:say(inputs)
+  for i, seen in ipairs(list) do
+    local place = found[i].place
+    seen.box = { left = place.left / RENDER, top = place.top / RENDER, right = place.right / RENDER, bottom = place.bottom / RENDER }
+    seen.place = place
+  end
+  return list
 end
 
 --- What the net sees on a canvas; nil when there is no ink.
 -- @param canvas see perilune.draw.canvas
--- @return a prediction
+-- @return a prediction (see above)
 function Recogniser:predict(canvas)
-  if self.canvas ~= canvas then self.canvas, self.raster = canvas, canvas:raster(RENDER) end
-  local picture = self.raster:update()
-  if not image.box(picture, 0.5) then return nil end
-  return self:predict_picture(picture)
+  local list = self:read(canvas)
+  return #list > 1 and together(list, newest(canvas, list)) or list[1]
 end
 
 return recogniser
