@@ -82,12 +82,6 @@ end
 
 local folder
 local function file(name) return folder .. "/" .. name end
-local function write(name, text)
-  local f = assert(io.open(file(name), "wb"))
-  f:write(text)
-  f:close()
-  return file(name)
-end
 local function names_in_folder()
   local names = {}
   for name in lfs.dir(folder) do
