@@ -154,17 +154,21 @@ static int oblique(peri_window *w, const line *l, uint32_t colour) {
   return PERI_OK;
 }
 
+/* Pixels of a place, not so far away that a line's way through the window would be lost in rounding. */
+static double place(const peri_window *w, double points) { return fmin(fmax(points * w->scale, -1e8), 1e8); }
+
 int peri_window_line(peri_window *w, double x1, double y1, double x2, double y2, double thickness, uint32_t colour) {
   PERI_TRY(peri__window_ready(w));
-  double s = w->scale, most = 2.0 * RADIUS_MOST;
-  line l = {x1 * s, y1 * s, x2 * s, y2 * s, fmin(thickness * s, most)};
+  double most = 2.0 * RADIUS_MOST;
+  line l = {place(w, x1), place(w, y1), place(w, x2), place(w, y2), fmin(thickness * w->scale, most)};
   if (!(l.thickness > 0) || !clip(w, &l)) return PERI_OK;
   bool level = fabs(l.y2 - l.y1) < 0.01, upright = fabs(l.x2 - l.x1) < 0.01;
-  if (level == upright) return level ? paint_tile(w, &l, (SDL_Rect){(int)floor(l.x1 - l.thickness / 2 - 1),
-      (int)floor(l.y1 - l.thickness / 2 - 1), (int)ceil(l.thickness) + 3, (int)ceil(l.thickness) + 3}, colour)
-                                   : oblique(w, &l, colour);
-  int thick = (int)lround(l.thickness);
-  thick = thick < 1 ? 1 : thick;
+  int thick = l.thickness < 1 ? 1 : (int)lround(l.thickness);
+  if (level && upright) { /* a dot */
+    SDL_Rect box = {(int)floor(l.x1 - thick / 2.0 - 1), (int)floor(l.y1 - thick / 2.0 - 1), thick + 3, thick + 3};
+    return paint_tile(w, &l, box, colour);
+  }
+  if (!level && !upright) return oblique(w, &l, colour);
   if (level) {
     int left = (int)lround(fmin(l.x1, l.x2)), right = (int)lround(fmax(l.x1, l.x2));
     return fill_pixels(w, left, (int)lround(l.y1 - thick / 2.0), right - left, thick, colour);

@@ -99,6 +99,22 @@ static int upload(peri__picture *p, const peri_window_pixels *from, SDL_Rect box
   return PERI_OK;
 }
 
+/* Cuts one axis to what can be seen: `count` pixels of a picture over *length pixels from *start, in a window that is
+   `room` long. The software renderer makes a surface as large as the picture is to become, however little of it is
+   seen. One pixel more is left at either side, so that smooth pictures do not change at the cut. */
+static bool cut(int *start, int *length, int64_t count, int room, int *first, int *kept) {
+  enum { LONGEST = 65536 };
+  double each = (double)*length / (double)count;
+  int64_t from = (int64_t)SDL_floor(-*start / each) - 1, to = (int64_t)SDL_ceil((room - *start) / each) + 1;
+  from = from < 0 ? 0 : from;
+  to = to > count ? count : to;
+  if (from >= to) return false;
+  double left = *start + (double)from * each, right = *start + (double)to * each;
+  *first = (int)from, *kept = (int)(to - from);
+  *start = (int)SDL_floor(left + 0.5), *length = (int)SDL_floor(right + 0.5) - *start;
+  return *length > 0 && *length <= LONGEST;
+}
+
 int peri_window_picture(peri_window *w, const char *name, const peri_window_pixels *from, double x, double y,
                         double width, double height) {
   peri__picture *p;
@@ -112,7 +128,9 @@ int peri_window_picture(peri_window *w, const char *name, const peri_window_pixe
   PERI_TRY(upload(p, from, box));
   SDL_SetTextureScaleMode(p->texture, from->smooth ? SDL_ScaleModeLinear : SDL_ScaleModeNearest);
   int left = peri__pixels(w, x), top = peri__pixels(w, y);
-  SDL_Rect to = {left, top, peri__pixels(w, x + width) - left, peri__pixels(w, y + height) - top};
+  SDL_Rect part, to = {left, top, peri__pixels(w, x + width) - left, peri__pixels(w, y + height) - top};
   if (to.w <= 0 || to.h <= 0) return PERI_OK;
-  return SDL_RenderCopy(w->renderer, p->texture, NULL, &to) == 0 ? PERI_OK : peri__window_fail("a picture cannot be painted");
+  if (!cut(&to.x, &to.w, from->width, w->width, &part.x, &part.w)) return PERI_OK;
+  if (!cut(&to.y, &to.h, from->height, w->height, &part.y, &part.h)) return PERI_OK;
+  return SDL_RenderCopy(w->renderer, p->texture, &part, &to) == 0 ? PERI_OK : peri__window_fail("a picture cannot be painted");
 }

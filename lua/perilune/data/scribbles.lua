@@ -149,12 +149,17 @@ local kinds = {
     return { line({ near, 0.03 }, { near, 0.97 }), line({ far, 0.03 }, { far, 0.97 }),
       line({ 0.03, near }, { 0.97, near }), line({ 0.03, far }, { 0.97, far }) }
   end,
-  -- letters of no alphabet: they teach what a letter never seen looks like; a few are digits by chance
+  -- letters of no alphabet: they teach what a letter never seen looks like; a few are digits by chance, which would be
+  -- more with fewer places, unless there is a dot above them
   sign = function(random)
-    local drawing, count = {}, whole(random, 1, 4)
-    local least, most = ({ 5, 3, 2, 2 })[count], ({ 6, 4, 3, 3 })[count] -- with fewer places it would often be a digit
+    local drawing, count, dotted = {}, whole(random, 1, 4), random(0, 1) < 0.25
+    local least, most = dotted and 2 or ({ 5, 3, 2, 2 })[count], ({ 6, 4, 3, 3 })[count]
     for i = 1, count do drawing[i] = sign_stroke(random, whole(random, least, most)) end
-    if count > 1 and random(0, 1) < 0.2 then drawing[#drawing + 1] = { { random(0.1, 0.9), random(0, 0.2) } } end
+    if not dotted then return drawing end
+    for _, stroke in ipairs(drawing) do
+      for i, p in ipairs(stroke) do stroke[i] = { p[1], 0.3 + 0.7 * p[2] } end
+    end
+    drawing[count + 1] = { { random(0.2, 0.8), random(0, 0.15) } }
     return drawing
   end,
   heart = function()
