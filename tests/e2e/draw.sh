@@ -4,18 +4,8 @@
 # Usage: draw.sh BUILD_FOLDER
 set -u
 build=$(cd "${1:?usage: draw.sh BUILD_FOLDER}" && pwd)
-lua=$(cd "$(dirname "$0")/../../lua" && pwd)
-command -v tmux > /dev/null || { echo "skipped: no tmux"; exit 77; }
-for module in image hdf5; do
-  [ -e "$build/lua/perilune/$module.so" ] || { echo "skipped: built without $module"; exit 77; }
-done
-work=$(mktemp -d)
-round=0
-tm() { tmux -L "perilune-draw-$$-$round" -f /dev/null "$@" 2>> "$work/tmux.log"; }
-trap 'tm kill-server; rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0 count=0
-export LC_ALL=C.UTF-8
+# shellcheck source=tests/support/face.sh
+. "$(dirname "$0")/../support/face.sh"
 
 cat > train.lua << 'END'
 local peri = require "perilune"
@@ -38,57 +28,6 @@ end
 require("perilune.draw.terminal").run { recogniser = recogniser }
 END
 "$build/perilune" train.lua > train.log 2>&1 || { echo "FAILED: training:"; cat train.log; exit 1; }
-
-# start SIZE COMMAND...: a shell that shows a marker, runs the command and says "left N".
-start() {
-  local size=$1
-  shift
-  tm kill-server
-  round=$((round + 1))
-  tm new-session -d -s t -x "${size%x*}" -y "${size#*x}" \
-    "cd '$work'; echo marker; stty -g > before; $*; echo left \$?; stty -g > after; sleep 60"
-  tty=$(tm display -p -t t '#{pane_tty}')
-}
-keys() { tm send-keys -t t "$@"; }
-screen() { tm capture-pane -p -t t; }
-mouse() { tm send-keys -t t -l "$(printf '\033[<%s;%s;%s%s' "$@")"; } # code column row M|m
-# stroke BUTTON COLUMN,ROW ...: press, drag through the places, release.
-stroke() {
-  local button=$1 place first=yes
-  shift
-  for place in "$@"; do
-    if [ $first ]; then mouse "$button" "${place%,*}" "${place#*,}" M; else mouse $((button + 32)) "${place%,*}" "${place#*,}" M; fi
-    first=
-  done
-  mouse "$button" "${place%,*}" "${place#*,}" m
-}
-wait_for() {
-  for _ in $(seq 100); do
-    screen | grep -qE -- "$1" && return 0
-    sleep 0.05
-  done
-  return 1
-}
-check() { # WHAT, then a command that must succeed
-  local what=$1
-  count=$((count + 1))
-  shift
-  "$@" && return
-  failures=$((failures + 1))
-  echo "FAILED: $what: the screen:"
-  screen | grep -v '^ *$'
-}
-shows() { check "$1" wait_for "$2"; }
-restored() { # WHAT STATUS: the program left with this status, and the terminal is as it was
-  shows "$1: leaves" "^left $2\$"
-  sleep 0.1
-  check "$1: the screen from before is back" wait_for '^marker$'
-  check "$1: the terminal's settings are back" cmp before after
-  check "$1: mouse, cursor and screen are back" [ "$(tm display -p -t t \
-    '#{mouse_button_flag}#{mouse_sgr_flag}#{cursor_flag}#{alternate_on}#{wrap_flag}')" = 00101 ]
-}
-one="24,4 24,6 24,9 24,12 24,15 24,18 24,20"
-zero="24,4 19,5 16,7 14,10 14,13 16,17 19,19 24,20 29,19 32,17 34,13 34,10 32,7 29,5 24,4"
 
 start 80x24 "'$build/perilune' draw --model tiny.h5"
 shows "the face opens" '^ perilune draw · tiny.h5'
@@ -133,10 +72,10 @@ tm resize-window -t t -x 44 -y 14
 shows "the smallest" '^.{20}1 ███'
 tm resize-window -t t -x 80 -y 24
 shows "and back" '^.{48}1 █████████'
-kill -TSTP "$(pgrep -t "${tty#/dev/}" -x perilune)"
+kill -TSTP "$(face)"
 for _ in $(seq 50); do [ "$(stty -g < "$tty")" = "$(cat before)" ] && break; sleep 0.05; done
 check "a stopped program has given the terminal back" [ "$(stty -g < "$tty")" = "$(cat before)" ]
-kill -CONT "$(pgrep -t "${tty#/dev/}" -x perilune)"
+kill -CONT "$(face)"
 shows "and takes it again" '^.{48}1 █████████'
 keys q
 restored "q" 0
@@ -151,7 +90,7 @@ for signal in TERM:143 HUP:129 INT:130 QUIT:131 SEGV:139; do
   start 80x24 "ulimit -c 0; '$build/perilune' draw --model tiny.h5"
   shows "opens" 'tiny.h5'
   stroke 0 $zero
-  kill -"${signal%:*}" "$(pgrep -t "${tty#/dev/}" -x perilune)"
+  kill -"${signal%:*}" "$(face)"
   restored "kill -${signal%:*}" "${signal#*:}"
 done
 start 80x24 "'$build/perilune' fails.lua"
@@ -174,7 +113,7 @@ stroke 0 $one
 shows "a prediction" '» one «'
 check "256 colours" grep -qE '[34]8;5;' <(tm capture-pane -pe -t t)
 check "and no others" [ "$(tm capture-pane -pe -t t | grep -cE '[34]8;2;')" = 0 ]
-pid=$(pgrep -t "${tty#/dev/}" -x perilune)
+pid=$(face)
 tm kill-server
 for _ in $(seq 100); do kill -0 "$pid" 2> /dev/null || break; sleep 0.05; done
 check "a terminal that goes away ends the program" [ ! -e "/proc/$pid" ]
@@ -210,5 +149,4 @@ for case in "nothing.h5: cannot open:draw --model nothing.h5" "takes inputs of s
   shows "${case##*:}: leaves" '^left 1$'
 done
 
-echo "$count checks, $failures failed"
-[ $failures = 0 ]
+summary

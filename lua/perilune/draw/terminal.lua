@@ -78,6 +78,11 @@ function Face:move_bars()
   return moving
 end
 
+-- The bars are where they shall be: nothing moves while something else runs.
+function Face:settle_bars()
+  repeat until not self:move_bars()
+end
+
 function Face:paint()
   self.dirty = false
   local program = self.program
@@ -105,6 +110,7 @@ end
 function Face:work(what, f, ...)
   local program = self.program
   program:say(what)
+  self:settle_bars()
   self:frame()
   local ok, failed = self.pieces:work(f, ...)
   if not ok then program:say(failed.interrupted and "interrupted" or failed.message) end
@@ -131,6 +137,7 @@ end
 function Face:run_piece(code)
   if not code:find "%S" then return end
   self.program:say ""
+  self:settle_bars()
   self.pieces:run(code)
 end
 
