@@ -267,7 +267,8 @@ restored "q" 0
 # --- at the prompt ---
 start 80x24 "'$build/perilune'"
 shows "the prompt" 'Ctrl-D leaves'
-line 'mine = 12; net = peri.nn.load "net.safetensors"'
+line 'mine = 12; net = peri.nn.load "net.safetensors"; return mine'
+shows "a net" '^12$'
 line 'd = peri.draw(net)'
 shows "opens" 'draw a digit on the left'
 keys :
