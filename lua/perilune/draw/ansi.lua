@@ -172,8 +172,8 @@ function Text:run(text, from, to)
       self:put(text:sub(at, at), 1)
       at = at + 1
     else
-      local wanted = byte >= 0xF0 and 4 or byte >= 0xE0 and 3 or byte >= 0xC2 and 2 or 1
-      if at + wanted - 1 > #text then return at end
+      local wanted = byte >= 0xF5 and 1 or byte >= 0xF0 and 4 or byte >= 0xE0 and 3 or byte >= 0xC2 and 2 or 1
+      if at + wanted - 1 > #text and text:find("^[\128-\191]*$", at + 1) then return at end
       local character = text:sub(at, at + wanted - 1)
       local code = utf8.len(character) == 1 and utf8.codepoint(character)
       if not code then

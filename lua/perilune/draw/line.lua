@@ -44,7 +44,7 @@ local function recorder(self)
 end
 
 --- A line.
--- @param options { session = see perilune.repl.evaluate, show = function(text) that shows completions and help, columns =
+-- @param options { session = see perilune.repl.evaluate, show = function(text) that shows completions and help (lines), columns =
 --   function() -> the screen's, prompts = { first, more } }
 function line.new(options)
   local session = options.session

@@ -364,7 +364,7 @@ function Face:furnish()
     session = self.pieces.session, columns = function() return self.view.screen.columns end,
     show = function(text)
       self.pane:end_line()
-      self.pane:write(text .. "\n")
+      self.pane:write(text)
     end,
   }
 end

@@ -42,8 +42,8 @@ local modifiers = { [2] = "shift-", [3] = "alt-", [4] = "alt-shift-", [5] = "ctr
 --- The name of the key that sends ESC [ body final ("1;5", "D"), or ESC O final; nil for what means nothing here.
 function keys.named(body, final)
   local first, second = body:match("^(%d*);?(%d*)$")
-  local name = final == "~" and numbered[first or ""] or finals[final]
-  return name and (modifiers[tonumber(second)] or "") .. name
+  local name = first and (final == "~" and numbered[first] or finals[final])
+  return name and (modifiers[tonumber(second)] or "") .. name or nil
 end
 
 -- ESC [ parameters final, whose beginning has been read; "" for what means nothing here.
