@@ -133,19 +133,53 @@ static void sync_folder(const char *target) {
   close(fd);
 }
 
-int peri_file_writer_commit(peri_file_writer *w) {
+/* Makes the bytes durable in the temporary file; on failure the writer is aborted. */
+static int finish(peri_file_writer *w) {
   int status = flush(w);
   if (status == PERI_OK && fsync(w->fd) < 0) status = fail_write(w, "write", errno);
-  if (status < 0) goto failed;
-  int closed = close(w->fd); /* network file systems report a full disk here */
-  w->fd = -1;
-  if (closed < 0) PERI_TRY_GOTO(failed, fail_write(w, "write", errno));
-  if (rename(w->temporary, w->target) < 0) PERI_TRY_GOTO(failed, fail_write(w, "rename to", errno));
+  if (status == PERI_OK) {
+    int closed = close(w->fd); /* network file systems report a full disk here */
+    w->fd = -1;
+    if (closed < 0) status = fail_write(w, "write", errno);
+  }
+  if (status < 0) peri_file_writer_abort(w);
+  return status;
+}
+
+int peri_file_writer_commit(peri_file_writer *w) {
+  PERI_TRY(finish(w));
+  if (rename(w->temporary, w->target) < 0) {
+    int status = fail_write(w, "rename to", errno);
+    peri_file_writer_abort(w);
+    return status;
+  }
   sync_folder(w->target);
   peri_free(w);
   return PERI_OK;
-failed:
-  peri_file_writer_abort(w);
+}
+
+/* Gives the finished file its name if that is free. A link does it in one step; a file system without links has the
+   name taken by an empty file first, which the finished one then replaces. Returns 0, or what is in the way. */
+static int claim(const peri_file_writer *w) {
+  if (link(w->temporary, w->target) == 0) return 0;
+  if (errno != EPERM && errno != ENOTSUP && errno != ENOSYS && errno != EMLINK) return errno;
+  int fd = open(w->target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (fd < 0) return errno;
+  close(fd);
+  if (rename(w->temporary, w->target) == 0) return 0;
+  int error = errno;
+  unlink(w->target);
+  return error;
+}
+
+int peri_file_writer_commit_new(peri_file_writer *w, bool *made) {
+  *made = false;
+  PERI_TRY(finish(w));
+  int error = claim(w);
+  int status = error == 0 || error == EEXIST ? PERI_OK : fail_write(w, "give the file its name", error);
+  *made = error == 0;
+  if (*made) sync_folder(w->target);
+  peri_file_writer_abort(w); /* the temporary name goes, whatever has become of the file */
   return status;
 }
 

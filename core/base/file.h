@@ -25,6 +25,10 @@ uint64_t peri_file_writer_offset(const peri_file_writer *w);
 /* Flushes, syncs and renames; frees the writer in any case. On failure the target is as it was. */
 int peri_file_writer_commit(peri_file_writer *w);
 
+/* The same, but nothing that has the target's name is replaced: then *made is false, and the file is not written. Of
+   several that commit to one name at once, one makes it. */
+int peri_file_writer_commit_new(peri_file_writer *w, bool *made);
+
 /* Removes the temporary file and frees the writer; NULL is allowed. */
 void peri_file_writer_abort(peri_file_writer *w);
 

@@ -15,6 +15,15 @@ static int l_idx_read(lua_State *L) {
   return 1;
 }
 
+/* idx_write(path, tensor) */
+static int l_idx_write(lua_State *L) {
+  size_t length;
+  const char *path = luaL_checklstring(L, 1, &length);
+  luaL_argcheck(L, strlen(path) == length, 1, "a path must not hold a NUL character");
+  peri_lua_check(L, peri_idx_write(path, peri_lua_tensor(L, 2)));
+  return 0;
+}
+
 /* csv_read(path [, { header = true|false, label = column|name|false, separator = "," }]) -> x, y or nil.
    What is not said is looked for (data.h). */
 static int l_csv_read(lua_State *L) {
@@ -133,6 +142,7 @@ static int l_row_moments(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {{"idx_read", l_idx_read},       {"csv_read", l_csv_read},
+                                     {"idx_write", l_idx_write},
                                      {"permutation", l_permutation}, {"gather_rows", l_gather_rows},
                                      {"take_rows", l_take_rows},     {"onehot_rows", l_onehot_rows},
                                      {"row_moments", l_row_moments}, {NULL, NULL}};

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/status.h"
 #include "bind/bind.h"
 
 static const char *check_path(lua_State *L) {
@@ -28,12 +29,12 @@ static int l_read_file(lua_State *L) {
   return 1;
 }
 
-static int write_whole(const char *path, const char *bytes, size_t count) {
+/* Writes the bytes; only_new: nothing is replaced, and *made says whether the name was free. */
+static int write_whole(const char *path, const char *bytes, size_t count, bool only_new, bool *made) {
   peri_file_writer *writer;
-  int status = peri_file_writer_open(&writer, path);
-  if (status < 0) return status;
-  status = peri_file_writer_write(writer, bytes, count);
-  if (status >= 0) return peri_file_writer_commit(writer);
+  PERI_TRY(peri_file_writer_open(&writer, path));
+  int status = peri_file_writer_write(writer, bytes, count);
+  if (status >= 0) return only_new ? peri_file_writer_commit_new(writer, made) : peri_file_writer_commit(writer);
   peri_file_writer_abort(writer);
   return status;
 }
@@ -42,11 +43,23 @@ static int write_whole(const char *path, const char *bytes, size_t count) {
 static int l_write_file(lua_State *L) {
   size_t count;
   const char *path = check_path(L), *bytes = luaL_checklstring(L, 2, &count);
-  peri_lua_check(L, write_whole(path, bytes, count));
+  peri_lua_check(L, write_whole(path, bytes, count, false, NULL));
   return 0;
 }
 
+/* core.create_file(path, bytes) -> true: there is a new file with these bytes; false: something has that name already,
+   and is as it was. Of several programs that create one file at once, one is told true. */
+static int l_create_file(lua_State *L) {
+  size_t count;
+  bool made = false;
+  const char *path = check_path(L), *bytes = luaL_checklstring(L, 2, &count);
+  peri_lua_check(L, write_whole(path, bytes, count, true, &made));
+  lua_pushboolean(L, made);
+  return 1;
+}
+
 void peri_lua_open_files(lua_State *L) {
-  static const luaL_Reg functions[] = {{"read_file", l_read_file}, {"write_file", l_write_file}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"read_file", l_read_file}, {"write_file", l_write_file},
+                                       {"create_file", l_create_file}, {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
 }

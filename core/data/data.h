@@ -17,6 +17,10 @@
    header says. PERI_EIO when it cannot be read, PERI_EFORMAT when it is malformed. */
 int peri_idx_read(peri_tensor **out, const char *path);
 
+/* Writes a contiguous tensor of one axis or more (idx_write.c); the file is whole or as it was before. int64 is
+   written with 32 bits: a value beyond them is PERI_EARG. */
+int peri_idx_write(const char *path, const peri_tensor *t);
+
 /* --- CSV of numbers (csv.c), raw or inside gzip --- */
 
 enum { PERI_CSV_AUTO = -1 };

@@ -10,8 +10,8 @@ local peri = setmetatable({}, { __name = "perilune" })
 
 -- What only the library's own modules need stays in perilune.core.
 local inner = { tensor_methods = true, layer_methods = true, layer_metatable = true, layer = true, origin = true,
-  set_grad_enabled = true, csv_read = true, idx_read = true, describe = true, gather_rows = true, take_rows = true,
-  onehot_rows = true, row_moments = true, augmentation = true, loader = true, initialise = true,
+  set_grad_enabled = true, csv_read = true, idx_read = true, idx_write = true, create_file = true, describe = true,
+  gather_rows = true, take_rows = true, onehot_rows = true, row_moments = true, augmentation = true, loader = true, initialise = true,
   interrupt_clear = true, interrupt_poll = true, interrupted = true,
   isatty = true, layer_types = true, memory_fail_at = true, ops = true, optimizer = true, permutation = true,
   signal_interrupt = true, terminal_size = true, profile_start = true, profile_stop = true,

@@ -441,6 +441,16 @@ function Dataset.concat(sets)
   return derive(first, { _x = x, _y = y, _count = x.shape[1], _order = false })
 end
 
+--- Writes the set as IDX files, which data.idx reads: the examples as they are stored (pictures as bytes, in this set's
+-- order), without scaling, augmentation and one-hot rows. A file is there whole, or as it was before.
+-- @param options { images = path, labels = path (left out: the examples alone) }
+function methods:save_idx(options)
+  refuse_after_map(self, "save_idx")
+  local ok, reason = pcall(require("perilune.data.save").idx, core.take_rows(self._x, self._order, 1, self._count),
+    self:labels(), options)
+  if not ok then args.raise(reason, 2) end
+end
+
 --- What a notebook shows.
 function Dataset.__mime(self) return require("perilune.data.show").mime(self) end
 

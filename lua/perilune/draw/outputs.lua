@@ -29,7 +29,8 @@ end
 
 local proper = setmetatable({}, { __mode = "k" }) -- by net
 
-local function is_proper(net)
+--- Does a net give probabilities (rather than logits)?
+function outputs.is_proper(net)
   if proper[net] == nil then proper[net] = gives_probabilities(net) end
   return proper[net]
 end
@@ -42,7 +43,7 @@ function outputs.logits(net, x)
   local form = compiled.form_of(net, x.shape[1])
   if not form or not form:takes(x) or form:left_out() ~= "softmax" then
     local y = net:predict(x)
-    return is_proper(net) and y:clamp(LEAST, 1):log() or y
+    return outputs.is_proper(net) and y:clamp(LEAST, 1):log() or y
   end
   return form(x)
 end

@@ -59,23 +59,36 @@ local function labels_of(net, count)
   return labels
 end
 
---- A recogniser. Its fields: net, name, labels (the classes' names: net.classes, or the digits), temperature and
--- threshold (of net.calibration; without one 1 and 0.6).
--- @param net  a built net
--- @param name for messages: the file it came from
-function recogniser.new(net, name)
-  if not nn.is_layer(net) then error("draw: wants a net (nn.Sequential {...} or nn.load(path)), got a " .. type(net), 2) end
-  local self = setmetatable({ net = net, name = name or "net" }, Recogniser)
-  self.shape = check_shape(net, self.name)
+-- Takes up a net: what a recogniser knows of it.
+local function take_up(self, net)
+  local shape = check_shape(net, self.name)
   local output = net.output_shape
   if #output ~= 1 then
     error(("%s: the net gives (%s); drawing needs one that gives a number for each class"):format(
       self.name, table.concat(output, ", ")), 0)
   end
-  self.labels = labels_of(net, output[1])
   local own = calibration.of(net, self.name)
+  self.net, self.shape, self.labels = net, shape, labels_of(net, output[1])
   self.temperature, self.threshold, self.calibrated = own.temperature, own.threshold, net.calibration ~= nil
   return self
+end
+
+--- A recogniser. Its fields: net, name, labels (the classes' names: net.classes, or the digits), temperature and
+-- threshold (of net.calibration; without one 1 and 0.6), version (grows when the net has learned or been replaced).
+-- @param net  a built net
+-- @param name for messages: the file it came from
+function recogniser.new(net, name)
+  if not nn.is_layer(net) then error("draw: wants a net (nn.Sequential {...} or nn.load(path)), got a " .. type(net), 2) end
+  return take_up(setmetatable({ name = name or "net", version = 1 }, Recogniser), net)
+end
+
+--- Another net recognises from here on, or the same one that has learned: its classes and calibration are read again.
+-- @param net a built net
+-- @raise an error when it is none that can recognise drawings; all is as it was then
+function Recogniser:use(net)
+  if not nn.is_layer(net) then error("draw: use wants a net, got a " .. type(net), 2) end
+  take_up(self, net)
+  self.version = self.version + 1
 end
 
 --- A recogniser with a net from a file.
