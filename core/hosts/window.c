@@ -83,6 +83,7 @@ static int start(bool hidden) {
     return status;
   }
   SDL_StartTextInput();
+  SDL_EventState(SDL_SYSWMEVENT, SDL_ENABLE); /* X11's own times */
   started = true;
   return PERI_OK;
 }
@@ -220,7 +221,7 @@ static int open_all(peri_window *w, const peri_window_options *o) {
   PERI_TRY(start(o->hidden));
   PERI_TRY(make_any(w, o->title, side(o->width, 1), side(o->height, 1)));
   w->id = SDL_GetWindowID(w->window);
-  w->connection = peri__window_connection(w->window);
+  w->connection = peri__x11_connection(w->window);
   return place(w, o);
 }
 

@@ -6,6 +6,7 @@
 #include "hosts/window_internal.h"
 
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -74,12 +75,31 @@ static bool take(peri__queue *q, peri_window_event *out) {
   return true;
 }
 
-/* --- what SDL says, in our words --- */
+/* --- when it happened --- */
+
+/* SDL's time of an event is when it was fetched. A program that was busy fetches late, so where an X11 server on this
+   machine has seen it (its clock is ours, in milliseconds), that counts: from the server's event to what SDL makes of
+   it. A time that is not of the last seconds is another clock's. */
+static bool server_saw;
+static double server_time;
+
+static void note_server_time(const SDL_Event *e) {
+  Uint32 milliseconds;
+  server_saw = peri__x11_time(e, &milliseconds);
+  if (!server_saw) return;
+  double now = peri__window_now(), late = fmod(now * 1000, 4294967296.0) - milliseconds;
+  if (late < -2147483648.0) late += 4294967296.0;
+  server_saw = late > -20 && late < 5000;
+  server_time = now - (late > 0 ? late * 1e-3 : 0);
+}
 
 static double time_of(Uint32 timestamp) {
+  if (server_saw) return server_time;
   Uint32 ago = SDL_GetTicks() - timestamp; /* milliseconds; 49 days wrap around alike */
   return peri__window_now() - (ago < 1U << 31 ? ago * 1e-3 : 0);
 }
+
+/* --- what SDL says, in our words --- */
 
 static void set_keys(peri_window_event *event, Uint16 mod) {
   event->ctrl = (mod & (KMOD_CTRL | KMOD_GUI)) != 0;
@@ -206,10 +226,12 @@ static void collect(void) {
   while (SDL_PeepEvents(&e, 1, SDL_GETEVENT, SDL_FIRSTEVENT, SDL_LASTEVENT) > 0) {
     peri_window_event event;
     peri_window *w = peri__window_of(window_id(&e));
+    if (e.type == SDL_SYSWMEVENT) note_server_time(&e);
     if (e.type == SDL_QUIT) put_to_all(PERI_WINDOW_CLOSE, e.common.timestamp);
     if (e.type == SDL_RENDER_TARGETS_RESET || e.type == SDL_RENDER_DEVICE_RESET)
       put_to_all(PERI_WINDOW_EXPOSE, e.common.timestamp);
     if (w && translate(w, &e, &event)) put(&w->queue, &event);
+    if (e.type != SDL_SYSWMEVENT) server_saw = false;
     if ((e.type == SDL_DROPFILE || e.type == SDL_DROPTEXT) && e.drop.file) SDL_free(e.drop.file);
   }
 }

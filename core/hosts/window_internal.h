@@ -78,9 +78,14 @@ void peri__window_lose(peri_window *w);  /* drops every texture */
 int peri__window_ready(peri_window *w);  /* before painting: sizes and target are what they have to be */
 double peri__window_now(void);
 
-/* window_scale.c: window units a point that suit the display, and the file descriptor of the X11 connection. */
+/* window_scale.c: window units a point that suit the display. */
 double peri__window_unit(peri_window *w, double width, double height);
-int peri__window_connection(SDL_Window *window);
+
+/* window_x11.c: the file descriptor of the connection, or -1; the desktop's own dots an inch, or 0; the server's time
+   of an event of SDL_SYSWMEVENT, which comes before the events that SDL makes of it. */
+int peri__x11_connection(SDL_Window *window);
+double peri__x11_dpi(SDL_Window *window);
+bool peri__x11_time(const SDL_Event *e, Uint32 *milliseconds);
 
 /* window_keys.c: a key's name, NULL for modifiers; and the key of a name, SDLK_UNKNOWN when there is none. */
 const char *peri__window_key_name(SDL_Keycode key, char buffer[PERI_WINDOW_TEXT_MOST]);
