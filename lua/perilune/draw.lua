@@ -91,10 +91,10 @@ end
 
 -- ---- faces
 
--- Calls f; errors of ours carry the place of the call.
+-- Calls f; errors of ours carry the place where the function was called that ends in calling this.
 local function called(f, ...)
   local result = table.pack(pcall(f, ...))
-  if not result[1] then error(result[2], type(result[2]) == "string" and 3 or 0) end
+  if not result[1] then error(result[2], type(result[2]) == "string" and 2 or 0) end
   return table.unpack(result, 2, result.n)
 end
 

@@ -101,7 +101,7 @@ function pointing.release(self, event)
   if self.pen then
     if of_pen(self.pen, event) then
       lift(self)
-      if not event.touch then hover(self, event) end
+      self.hover = self.board:at(event.x, event.y, self.scroll) -- the ring comes back with the next move
     end
     return
   end

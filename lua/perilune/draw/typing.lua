@@ -1,7 +1,7 @@
 --- What keys do in the window: handlers of perilune.draw.window's events, called with the face.
 --
--- A key comes as "key" and, when it writes something, as "text" too. Commands go by the key; where its name says nothing
--- (digits on a keyboard that has them behind shift), by the text.
+-- A key comes as "key" and, when it writes something, as "text" right behind. Commands go by the key; where its name says
+-- nothing (digits on a keyboard that has them behind shift), by the text.
 -- @module perilune.draw.typing
 local programs = require "perilune.draw.program"
 
@@ -32,14 +32,23 @@ local function obey(self, key)
   return true
 end
 
+-- What stands there when the dialog opens, and what Ctrl-A chooses, gives way to what is typed.
 local function take_back(self)
   local dialog = self.dialog
-  if dialog.text ~= "" then dialog.text = dialog.text:sub(1, utf8.offset(dialog.text, -1) - 1) end
-  self.dirty = true
+  if dialog.chosen then
+    dialog.text = ""
+  elseif dialog.text ~= "" then
+    dialog.text = dialog.text:sub(1, utf8.offset(dialog.text, -1) - 1)
+  end
+  dialog.chosen, self.dirty = false, true
 end
 
 local function dialog_key(self, event)
   local key = event.key
+  if event.ctrl and key == "a" then
+    self.dialog.chosen, self.dirty = true, true
+    return
+  end
   if key == "escape" then
     close_dialog(self)
   elseif key == "backspace" then
@@ -54,7 +63,6 @@ end
 
 --- A key was pressed.
 function typing.key(self, event)
-  self.key_done = nil
   if self.dialog then return dialog_key(self, event) end
   local key = event.key
   if event.ctrl then
@@ -75,8 +83,8 @@ function typing.text(self, event)
     obey(self, event.text)
     return
   end
-  local text = self.dialog.text .. event.text:gsub("%c", "")
-  if utf8.len(text) and utf8.len(text) <= NAME_MOST then self.dialog.text = text end
+  local text = (self.dialog.chosen and "" or self.dialog.text) .. event.text:gsub("%c", "")
+  if utf8.len(text) and utf8.len(text) <= NAME_MOST then self.dialog.text, self.dialog.chosen = text, false end
   self.dirty = true
 end
 

@@ -169,8 +169,10 @@ function Widgets:paint_dialog(state)
   local shown = state.dialog.text
   local room = e.width - 22 * unit
   while self:measure(shown, size) > room do shown = shown:sub(utf8.offset(shown, 2)) end -- its end is what is typed
+  local wide = shown ~= "" and self:measure(shown, size) or 0
+  if state.dialog.chosen then w:fill(e.x + 8 * unit, middle - size * 0.7, wide, size * 1.4, theme.pressed) end
   self:label(e.x + 8 * unit, middle, shown, size, theme.text)
-  local caret = e.x + 8 * unit + (shown ~= "" and self:measure(shown, size) or 0) + unit
+  local caret = e.x + 8 * unit + wide + unit
   w:fill(caret, middle - size * 0.65, math.max(1, 1.5 * unit), size * 1.3, theme.accent)
   local hint = "Enter teaches this drawing, Esc closes"
   self:text(e.x, e.y + e.height + 10 * unit, hint, self:fitting(hint, 12 * unit, e.width), theme.soft)

@@ -197,7 +197,7 @@ end
 --- Runs a command by its name; "teach" asks for the name of the class.
 function Face:command(name)
   if name == "teach" then
-    self.dialog = { text = self.taught or "" }
+    self.dialog = { text = self.taught or "", chosen = true }
     self.dirty = true
   else
     self.canvas:finish()
@@ -219,6 +219,7 @@ local handlers = {
 
 function Face:take(event)
   local handler = handlers[event.type]
+  if event.type ~= "text" then self.key_done = nil end -- see perilune.draw.typing
   if handler then handler(self, event) end
 end
 

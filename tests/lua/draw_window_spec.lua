@@ -1,0 +1,599 @@
+-- The window face, with events from a program in a window that is not shown.
+local peri = require "perilune"
+local canvases = require "perilune.draw.canvas"
+local draw = require "perilune.draw"
+local json = require "perilune.json"
+local lfs = require "lfs"
+local programs = require "perilune.draw.program"
+
+if not package.searchpath("perilune.window", package.cpath) then
+  describe("the window face", function() pending "this build has no windows" end)
+  return
+end
+
+-- Thirty digits as hands draw them; the first ten are 0 to 9 of the first hand.
+local function hands()
+  local file = assert(io.open("tests/support/hands.json", "rb"))
+  local drawings = json.decode(file:read "a").drawings
+  file:close()
+  return drawings
+end
+
+local drawings = hands()
+
+-- A recogniser whose answers the test makes; it says how often it was asked.
+local function answering(answer, count)
+  local labels = {}
+  for i = 1, count or 10 do labels[i] = i <= 10 and tostring(i - 1) or "class " .. i end
+  local self = { labels = labels, name = "a test's", asked = 0, version = 0, net = {} }
+  function self:predict(canvas)
+    self.asked = self.asked + 1
+    if canvas:empty() then return nil end
+    return answer(self, canvas)
+  end
+  function self.explain() return peri.rand(28, 28, 1) end
+  return self
+end
+
+local function said(self, best, confidence)
+  local probabilities = {}
+  for i = 1, #self.labels do probabilities[i] = (1 - confidence) / (#self.labels - 1) end
+  probabilities[best] = confidence
+  return { probabilities = probabilities, best = best, label = self.labels[best], confidence = confidence,
+    certain = confidence > 0.5, input = peri.zeros(28, 28, 1) }
+end
+
+local function seven(self) return said(self, 8, 0.9) end
+
+describe("the window face", function()
+  local face
+
+  local function open(options)
+    options = options or {}
+    options.program = options.program or programs.new { recogniser = options.recogniser or answering(seven) }
+    options.recogniser, options.hidden = nil, true
+    face = require("perilune.draw.window").open(options)
+    return face
+  end
+
+  local function push(event)
+    face.window:push(event)
+    face:step(0)
+  end
+
+  local function at(x, y)
+    local c = face:places().canvas
+    return c.x + x * c.width, c.y + y * c.height
+  end
+
+  local function pointer(kind, x, y, button, touch)
+    x, y = at(x, y)
+    push { type = kind, x = x, y = y, button = button or "left", touch = touch }
+  end
+
+  local function stroke(points, button, touch)
+    for i, p in ipairs(points) do pointer(i == 1 and "press" or "move", p[1], p[2], button, touch) end
+    pointer("release", points[#points][1], points[#points][2], button, touch)
+  end
+
+  local function draw_hand(drawing)
+    for _, one in ipairs(drawing.strokes) do stroke(one.points) end
+  end
+
+  local function middle(name)
+    local r = assert(face:places()[name], name)
+    return r.x + r.width / 2, r.y + r.height / 2
+  end
+
+  local function click(name)
+    local x, y = middle(name)
+    push { type = "press", x = x, y = y, button = "left" }
+    push { type = "release", x = x, y = y, button = "left" }
+  end
+
+  local function key(name, with)
+    push { type = "key", key = name, ctrl = with == "ctrl", shift = with == "shift" }
+  end
+
+  after_each(function()
+    if face then face:close() end
+    face = nil
+  end)
+
+  describe("draws", function()
+    it("with pushed events, and recognises while the pen is down", function()
+      open { program = programs.new() }
+      assert.is_nil(face.prediction)
+      for _, digit in ipairs { 0, 3, 7 } do
+        draw_hand(drawings[digit + 1])
+        assert.equal(tostring(digit), face.prediction.label)
+        assert.same({ 28, 28, 1 }, face.prediction.input.shape)
+        key "c"
+        assert.is_nil(face.prediction)
+      end
+    end)
+
+    it("points where the pointer is, with the events' own times", function()
+      open()
+      stroke { { 0.25, 0.5 }, { 0.5, 0.25 }, { 0.75, 0.5 } }
+      local drawn = face.canvas.strokes[1]
+      assert.equal(1, #face.canvas.strokes)
+      assert.equal(3, drawn.n)
+      assert.near(0.25, drawn.x[1], 0.005)
+      assert.near(0.25, drawn.y[2], 0.005)
+      assert.near(0.75, drawn.x[3], 0.005)
+      assert.is_true(drawn.t[1] <= drawn.t[2] and drawn.t[2] <= drawn.t[3] and drawn.t[3] <= face.window:present())
+      assert.is_false(drawn.erase)
+    end)
+
+    it("and erases with the right button; the middle one does nothing", function()
+      open()
+      stroke { { 0.2, 0.2 }, { 0.8, 0.8 } }
+      stroke({ { 0.2, 0.2 }, { 0.8, 0.8 } }, "right")
+      stroke({ { 0.2, 0.8 }, { 0.8, 0.2 } }, "middle")
+      assert.equal(2, #face.canvas.strokes)
+      assert.is_true(face.canvas.strokes[2].erase)
+    end)
+
+    it("with one finger at a time", function()
+      open()
+      pointer("press", 0.2, 0.2, nil, 5)
+      pointer("press", 0.8, 0.8, nil, 6)
+      pointer("move", 0.3, 0.2, nil, 5)
+      pointer("move", 0.9, 0.9, nil, 6)
+      pointer("release", 0.9, 0.9, nil, 6)
+      pointer("move", 0.4, 0.2, nil, 5)
+      pointer("release", 0.4, 0.2, nil, 5)
+      assert.equal(1, #face.canvas.strokes)
+      assert.equal(3, face.canvas.strokes[1].n)
+    end)
+
+    it("on outside the window, and comes back", function()
+      open()
+      pointer("press", 0.9, 0.5)
+      pointer("move", 1.6, 0.5)
+      push { type = "leave" }
+      pointer("move", 1.9, 0.6)
+      pointer("move", 0.5, 0.6)
+      pointer("release", 0.5, 0.6)
+      assert.equal(1, #face.canvas.strokes)
+      assert.equal(4, face.canvas.strokes[1].n)
+      assert.is_true(face.canvas.strokes[1].x[2] > 1.2)
+    end)
+
+    it("no further when the release got lost", function()
+      open()
+      pointer("press", 0.2, 0.2)
+      pointer("move", 0.3, 0.2)
+      local x, y = at(0.9, 0.9)
+      push { type = "move", x = x, y = y } -- no button is held any more
+      assert.is_nil(face.canvas.stroke)
+      assert.equal(2, face.canvas.strokes[1].n)
+      pointer("press", 0.2, 0.2)
+      pointer("press", 0.5, 0.5) -- nor was there a move
+      pointer("release", 0.5, 0.5)
+      assert.equal(3, #face.canvas.strokes)
+    end)
+
+    it("nothing with other buttons while the pen is down", function()
+      open()
+      pointer("press", 0.2, 0.2)
+      pointer("press", 0.5, 0.5, "right")
+      pointer("release", 0.5, 0.5, "right")
+      pointer("move", 0.4, 0.2)
+      assert.equal(1, #face.canvas.strokes)
+      assert.equal(2, face.canvas.strokes[1].n)
+    end)
+
+    it("replayed strokes", function()
+      open { program = programs.new() }
+      assert.equal("4", face:replay(drawings[5]).label)
+      key "c"
+      assert.equal("2", face:replay(canvases.from_table(drawings[3]), { speed = math.huge }).label)
+    end)
+  end)
+
+  describe("has buttons and keys", function()
+    it("to clear, undo and redo", function()
+      open()
+      stroke { { 0.2, 0.2 }, { 0.8, 0.2 } }
+      stroke { { 0.8, 0.2 }, { 0.5, 0.8 } }
+      local steps = {
+        { function() click "undo" end, 1 }, { function() click "redo" end, 2 }, { function() click "clear" end, 0 },
+        { function() key "u" end, 2 }, { function() key("z", "ctrl") end, 1 }, { function() key("y", "ctrl") end, 2 },
+        { function() key "delete" end, 0 }, { function() key("z", "ctrl") end, 2 }, { function() key "c" end, 0 },
+        { function() key "u" end, 2 }, { function() key "u" end, 1 }, { function() key "r" end, 2 },
+      }
+      for i, step in ipairs(steps) do
+        step[1]()
+        assert.equal(step[2], #face.canvas.strokes, "step " .. i)
+      end
+      assert.equal("7", face.prediction.label)
+    end)
+
+    it("that count where they are let go", function()
+      open()
+      stroke { { 0.2, 0.2 }, { 0.8, 0.2 } }
+      local x, y = middle "clear"
+      push { type = "press", x = x, y = y, button = "left" }
+      x, y = middle "undo"
+      push { type = "release", x = x, y = y, button = "left" }
+      push { type = "press", x = x, y = y, button = "right" }
+      push { type = "release", x = x, y = y, button = "right" }
+      assert.equal(1, #face.canvas.strokes)
+    end)
+
+    it("for the pen's width: buttons, slider, keys, wheel", function()
+      open()
+      local pen = face.canvas.pen
+      local function grew(f)
+        f()
+        local before = pen
+        pen = face.canvas.pen
+        return pen > before and 1 or pen < before and -1 or 0
+      end
+      assert.equal(1, grew(function() click "wider" end))
+      assert.equal(-1, grew(function() click "narrower" end))
+      assert.equal(1, grew(function() key "+" end))
+      assert.equal(-1, grew(function() key "-" end))
+      assert.equal(1, grew(function() key("=", "shift") end))
+      assert.equal(-1, grew(function() push { type = "wheel", dy = -2 } end))
+      assert.equal(1, grew(function() push { type = "text", text = "+" } end)) -- a keyboard with + elsewhere
+      local r = face:places().pen
+      push { type = "press", x = r.x + r.width - 1, y = r.y + r.height / 2, button = "left" }
+      assert.near(0.3, face.canvas.pen, 1e-9)
+      push { type = "move", x = r.x - 50, y = r.y, button = "left" }
+      assert.near(0.02, face.canvas.pen, 1e-9)
+      push { type = "release", x = r.x - 50, y = r.y, button = "left" }
+      push { type = "move", x = r.x + r.width, y = r.y }
+      assert.near(0.02, face.canvas.pen, 1e-9)
+      for _ = 1, 40 do push { type = "wheel", dy = 3 } end
+      assert.near(0.3, face.canvas.pen, 1e-9)
+    end)
+
+    it("to save and to open", function()
+      open()
+      local before, folder = lfs.currentdir(), os.tmpname()
+      os.remove(folder)
+      lfs.mkdir(folder)
+      stroke { { 0.2, 0.2 }, { 0.8, 0.8 } }
+      lfs.chdir(folder)
+      key("s", "ctrl")
+      local saved = lfs.attributes(folder .. "/drawing-1.png", "size")
+      click "save"
+      local again = lfs.attributes(folder .. "/drawing-2.png", "size")
+      lfs.chdir(before)
+      assert.is_true(saved > 100 and again == saved)
+      assert.truthy(face.program.message:find("drawing-2.png", 1, true))
+      face.canvas:save(folder .. "/strokes.json")
+      key "c"
+      push { type = "drop", path = folder .. "/strokes.json" }
+      assert.is_not_nil(face.prediction)
+      assert.near(0.8, face.canvas.strokes[1].x[2], 0.01)
+      key "c"
+      push { type = "drop", path = folder .. "/drawing-1.png" }
+      assert.is_not_nil(face.prediction)
+      push { type = "drop", path = folder .. "/nothing.png" }
+      assert.truthy(face.program.message:find("nothing.png", 1, true))
+      assert.is_not_nil(face.prediction)
+      for name in lfs.dir(folder) do os.remove(folder .. "/" .. name) end
+      lfs.rmdir(folder)
+    end)
+
+    it("for what speaks for the answer", function()
+      local recogniser = answering(seven)
+      local asked = {}
+      function recogniser.explain(_, canvas, class, side)
+        asked[#asked + 1] = { canvas = canvas, class = class, side = side }
+        return peri.ones(28, 28, 1)
+      end
+      open { recogniser = recogniser }
+      stroke { { 0.2, 0.2 }, { 0.8, 0.2 } }
+      for _ = 1, 100 do face:step(5) end
+      assert.equal(0, #asked)
+      local plain = face:capture()
+      key "e"
+      for _ = 1, 20 do face:step(5) end
+      assert.equal(1, #asked) -- once for one drawing
+      assert.equal(face.canvas, asked[1].canvas)
+      assert.equal(8, asked[1].class)
+      assert.is_false(plain:equal(face:capture()))
+      stroke { { 0.5, 0.5 }, { 0.6, 0.6 } }
+      for _ = 1, 20 do face:step(5) end
+      assert.is_true(#asked >= 2)
+      click "explain"
+      push { type = "leave" }
+      local count = #asked
+      key "u"
+      for _ = 1, 20 do face:step(5) end
+      assert.equal(count, #asked)
+      assert.is_true(plain:equal(face:capture()))
+    end)
+
+    it("to leave", function()
+      open()
+      key "q"
+      assert.is_true(face.closed)
+      assert.is_false(face:step(0))
+      face:run()
+      open()
+      push { type = "close" }
+      assert.is_true(face.closed)
+      assert.equal("window (closed)", tostring(face))
+    end)
+  end)
+
+  describe("learns", function()
+    local learned
+
+    -- A program whose learner only notes what it is told.
+    local function noting(options)
+      learned = {}
+      local program = programs.new { recogniser = options and options.recogniser or answering(seven) }
+      program.learning = {
+        correct = function(_, _, label)
+          learned[#learned + 1] = { "correct", label, message = program.message }
+          return { before = 0.9891, after = 0.9893, seconds = 0.5 }
+        end,
+        teach = function(_, name)
+          learned[#learned + 1] = { "teach", name, message = program.message }
+          return { seconds = 0.5 }
+        end,
+      }
+      return open { program = program }
+    end
+
+    it("what a click on a bar says", function()
+      noting()
+      stroke { { 0.2, 0.2 }, { 0.8, 0.2 } }
+      click "bar 2"
+      assert.same({ "correct", "1" }, { learned[1][1], learned[1][2] })
+      assert.truthy(learned[1].message:find "learning") -- told before it began
+      assert.truthy(face.program.message:find "98.93 %%.*98.91 %%")
+    end)
+
+    it("what a digit's key says, once", function()
+      noting()
+      stroke { { 0.2, 0.2 }, { 0.8, 0.2 } }
+      face.window:push { type = "key", key = "3" }
+      push { type = "text", text = "3" }
+      assert.equal(1, #learned)
+      assert.equal("3", learned[1][2])
+      push { type = "text", text = "5" } -- a keyboard that has digits behind shift
+      assert.equal("5", learned[2][2])
+    end)
+
+    it("nothing from an empty canvas, and says so", function()
+      noting()
+      key "3"
+      click "bar 4"
+      assert.equal(0, #learned)
+      assert.truthy(face.program.message:find "nothing on the canvas")
+    end)
+
+    it("a class whose name is typed", function()
+      noting()
+      stroke { { 0.2, 0.2 }, { 0.8, 0.2 } }
+      face.window:push { type = "key", key = "t" }
+      push { type = "text", text = "t" } -- of the key
+      assert.equal("", face.dialog.text)
+      push { type = "key", key = "c" }
+      push { type = "text", text = "Ä" }
+      push { type = "text", text = "b" }
+      push { type = "text", text = "x" }
+      key "backspace"
+      assert.equal("Äb", face.dialog.text)
+      assert.equal(1, #face.canvas.strokes) -- c did not clear
+      key "enter"
+      assert.same({ "teach", "Äb" }, { learned[1][1], learned[1][2] })
+      assert.is_nil(face.dialog)
+      key "t" -- again: the name stands there, chosen
+      assert.equal("Äb", face.dialog.text)
+      key "enter"
+      assert.equal("Äb", learned[2][2])
+      click "teach"
+      push { type = "text", text = "Z" }
+      assert.equal("Z", face.dialog.text)
+      key "escape"
+      assert.is_nil(face.dialog)
+      assert.is_nil(face.closed)
+      assert.equal(2, #learned)
+    end)
+
+    it("no class without a name", function()
+      noting()
+      stroke { { 0.2, 0.2 }, { 0.8, 0.2 } }
+      key "t"
+      push { type = "text", text = "  " }
+      key "enter"
+      assert.equal(0, #learned)
+      for _ = 1, 60 do push { type = "text", text = "ab" } end
+      assert.is_true(utf8.len(face.dialog.text) <= 32)
+      pointer("press", 0.1, 0.1) -- beside it: closes, and draws
+      pointer("release", 0.1, 0.1)
+      assert.is_nil(face.dialog)
+    end)
+  end)
+
+  it("reads digits side by side as a number, and shows the bars of the chosen one", function()
+    local recogniser = answering(function(self)
+      local whole, digits = said(self, 2, 0.8), {}
+      for i, best in ipairs { 2, 10, 9, 5 } do
+        digits[i] = said(self, best, 0.8)
+        digits[i].box = { left = 0.25 * (i - 1) + 0.02, right = 0.25 * i - 0.02, top = 0.3, bottom = 0.7 }
+      end
+      whole.digits, whole.number = digits, "1984"
+      return whole
+    end)
+    open { recogniser = recogniser }
+    stroke { { 0.2, 0.2 }, { 0.8, 0.2 } }
+    assert.equal("1984", face.prediction.number)
+    assert.equal("4", face:shown().label) -- the last
+    local letter = face.board.letters[2]
+    local x, y = letter.x + letter.width / 2, letter.y + letter.height / 2
+    push { type = "press", x = x, y = y, button = "left" }
+    push { type = "release", x = x, y = y, button = "left" }
+    assert.equal("9", face:shown().label)
+    key "c"
+    assert.is_nil(face:shown())
+  end)
+
+  it("says what it cannot tell", function()
+    local confidence = 0.3
+    open { recogniser = answering(function(self) return said(self, 3, confidence) end) }
+    local texts = {}
+    local paint = face.board.text
+    rawset(face.board, "text", function(self, x, y, text, ...)
+      texts[text] = true
+      return paint(self, x, y, text, ...)
+    end)
+    face:capture()
+    assert.is_true(texts["draw a digit"])
+    stroke { { 0.2, 0.2 }, { 0.8, 0.2 } }
+    assert.is_true(texts["not a digit"])
+    assert.is_true(texts["nearest: 2, 30.0 %"])
+    confidence = 0.75
+    stroke { { 0.2, 0.8 }, { 0.8, 0.8 } }
+    assert.is_true(texts["75.0 %"])
+  end)
+
+  it("moves its bars, and says the number at once", function()
+    open()
+    stroke { { 0.2, 0.2 }, { 0.8, 0.2 } }
+    assert.equal(0.9, face:shown().probabilities[8])
+    assert.is_true(face.values[8] < 0.9)
+    local last = face.values[8]
+    for _ = 1, 200 do
+      face:step(5)
+      assert.is_true(face.values[8] >= last)
+      last = face.values[8]
+      if last == 0.9 then break end
+    end
+    assert.equal(0.9, last)
+  end)
+
+  it("paints only what has changed, and recognises once a change", function()
+    local recogniser = answering(seven)
+    open { recogniser = recogniser }
+    local painted, paint = 0, face.board.paint
+    rawset(face.board, "paint", function(...)
+      painted = painted + 1
+      return paint(...)
+    end)
+    for _ = 1, 20 do face:step(0) end
+    assert.equal(0, painted)
+    stroke { { 0.2, 0.2 }, { 0.8, 0.2 } }
+    for _ = 1, 200 do face:step(5) end -- the bars come to rest
+    local settled, asked = painted, recogniser.asked
+    assert.is_true(settled > 2)
+    for _ = 1, 20 do face:step(0) end
+    assert.equal(settled, painted)
+    assert.equal(asked, recogniser.asked)
+    push { type = "expose" }
+    assert.equal(settled + 1, painted)
+    face.canvas:clear() -- from outside
+    face:step(0)
+    assert.equal(settled + 2, painted)
+    assert.is_nil(face.prediction)
+  end)
+
+  it("takes all events that wait in one step", function()
+    local recogniser = answering(seven)
+    open { recogniser = recogniser }
+    local asked = recogniser.asked
+    local x, y = at(0.2, 0.2)
+    face.window:push { type = "press", x = x, y = y, button = "left" }
+    for i = 1, 50 do face.window:push { type = "move", x = x + 4 * i, y = y, button = "left" } end
+    face.window:push { type = "release", x = x + 200, y = y, button = "left" }
+    face:step(0)
+    assert.equal(51, face.canvas.strokes[1].n)
+    assert.equal(asked + 1, recogniser.asked)
+  end)
+
+  it("measures from the event to the frame that shows its prediction", function()
+    open { program = programs.new() }
+    assert.same({ n = 0 }, face:latency())
+    draw_hand(drawings[2])
+    local latency, points = face:latency(), 0
+    for _, one in ipairs(face.canvas.strokes) do points = points + one.n end
+    assert.equal(points, latency.n)
+    assert.is_true(latency.p50 > 0 and latency.p50 <= latency.p99 and latency.p99 <= latency.most)
+    assert.is_true(latency.p50 < 1)
+  end)
+
+  it("lays itself out anew in another size, and draws in the right place", function()
+    open()
+    for _, size in ipairs { { 480, 360 }, { 480, 800 }, { 1200, 700 }, { 150, 100 }, { 700, 500 } } do
+      push { type = "resize", width = size[1], height = size[2] }
+      face:step(20)
+      local width, height = face.window:size()
+      for name, r in pairs(face:places()) do
+        assert.is_true(r.x >= 0 and r.y >= 0 and r.x + r.width <= width + 0.01 and r.y + r.height <= height + 0.01, name)
+      end
+      if face:places().canvas.width > 100 then
+        key "c"
+        stroke { { 0.25, 0.25 }, { 0.75, 0.5 } }
+        assert.near(0.75, face.canvas.strokes[1].x[2], 0.02)
+        assert.near(0.5, face.canvas.strokes[1].y[2], 0.02)
+      end
+    end
+    local width, height, scale = face.window:size()
+    assert.same({ height * scale // 1, width * scale // 1, 3 }, face:capture().shape)
+  end)
+
+  it("scrolls through more classes than fit, and corrects the right one", function()
+    local program = programs.new { recogniser = answering(seven, 90) }
+    local corrected
+    program.learning = { correct = function(_, _, label) corrected = label return { seconds = 0 } end }
+    open { program = program, width = 480, height = 360 }
+    assert.is_true(face.board.layout.scroll_most > 0)
+    assert.is_nil(face:places()["bar 90"])
+    stroke { { 0.2, 0.2 }, { 0.8, 0.2 } }
+    local x, y = middle "bars"
+    push { type = "move", x = x, y = y }
+    local pen = face.canvas.pen
+    for _ = 1, 90 do push { type = "wheel", dy = -1 } end
+    assert.equal(pen, face.canvas.pen)
+    assert.is_not_nil(face:places()["bar 90"])
+    click "bar 90"
+    assert.equal("class 90", corrected)
+  end)
+
+  it("follows a program that is changed from outside", function()
+    open()
+    stroke { { 0.2, 0.2 }, { 0.8, 0.2 } }
+    face.program.recogniser = answering(function(self) return said(self, 12, 0.7) end, 12)
+    face.program.canvas = canvases.new()
+    face.canvas:begin(0.1, 0.1)
+    face.canvas:extend(0.9, 0.9)
+    face:refresh()
+    assert.equal("class 12", face.prediction.label)
+    assert.is_not_nil(face:places()["bar 12"])
+  end)
+
+  it("draws its canvas in pixels, not in points", function()
+    open()
+    local _, _, scale = face.window:size()
+    stroke { { 0.1, 0.5 }, { 0.9, 0.5 } }
+    local picture, c = face:capture(), face:places().canvas
+    local function brightness(x, y)
+      local column, row = math.floor((c.x + x * c.width) * scale) + 1, math.floor((c.y + y * c.height) * scale) + 1
+      return picture[{ row, column }]:totable()[1]
+    end
+    assert.is_true(brightness(0.5, 0.5) < 60) -- ink
+    assert.is_true(brightness(0.5, 0.2) > 200) -- paper
+    assert.equal(c.width * scale, face.board.raster.width)
+  end)
+
+  it("opens from the drawing module, with names that are checked", function()
+    face = draw.window { hidden = true, prompt = false, width = 500, height = 400 }
+    assert.equal(500, (face.window:size()))
+    assert.has_error(function() draw.window { hiden = true } end,
+      "tests/lua/draw_window_spec.lua:" .. debug.getinfo(1, "l").currentline - 1 .. ": draw: there is no option hiden; there are "
+      .. "canvas, colours, drawings, font, height, hidden, model, net, prompt, width")
+    local net = face.net
+    face:close()
+    face = draw.window { net = net, hidden = true, prompt = false }
+    assert.equal(net, face.net)
+  end)
+end)
