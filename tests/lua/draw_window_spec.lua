@@ -25,14 +25,14 @@ local drawings = hands()
 local function answering(answer, count)
   local labels = {}
   for i = 1, count or 10 do labels[i] = i <= 10 and tostring(i - 1) or "class " .. i end
-  local self = { labels = labels, name = "a test's", asked = 0, version = 0, net = {} }
-  function self:predict(canvas)
+  local one = { labels = labels, name = "a test's", asked = 0, version = 0, net = {} }
+  function one:predict(canvas)
     self.asked = self.asked + 1
     if canvas:empty() then return nil end
     return answer(self, canvas)
   end
-  function self.explain() return peri.rand(28, 28, 1) end
-  return self
+  function one.explain() return peri.rand(28, 28, 1) end
+  return one
 end
 
 local function said(self, best, confidence)
@@ -588,9 +588,9 @@ describe("the window face", function()
   it("opens from the drawing module, with names that are checked", function()
     face = draw.window { hidden = true, prompt = false, width = 500, height = 400 }
     assert.equal(500, (face.window:size()))
-    assert.has_error(function() draw.window { hiden = true } end,
-      "tests/lua/draw_window_spec.lua:" .. debug.getinfo(1, "l").currentline - 1 .. ": draw: there is no option hiden; there are "
-      .. "canvas, colours, drawings, font, height, hidden, model, net, prompt, width")
+    local ok, reason = pcall(function() draw.window { hiden = true } end)
+    assert.is_false(ok)
+    assert.truthy(reason:find("draw_window_spec.lua:%d+: draw: there is no option hiden; there are canvas, colours, "))
     local net = face.net
     face:close()
     face = draw.window { net = net, hidden = true, prompt = false }
