@@ -244,4 +244,33 @@ function Recogniser:predict(canvas)
   return #list > 1 and together(list, newest(canvas, list)) or list[1]
 end
 
+-- A class as its place among the labels, from 0; nil when none is given.
+function Recogniser:class_of(class)
+  if class == nil then return nil end
+  for i, label in ipairs(self.labels) do
+    if label == tostring(class) then return i - 1 end
+  end
+  error(("explain: there is no class %s; there are %s"):format(tostring(class), table.concat(self.labels, ", ")), 3)
+end
+
+--- Where the drawing speaks for a class: Grad-CAM of each digit (see perilune.explain), laid back on the canvas.
+-- @param canvas see perilune.draw.canvas
+-- @param class  a label; without it, of each digit the one that it is taken for
+-- @param size   rows and columns of the result (168)
+-- @return float32 (size, size, 1): 0 where nothing speaks for it, 1 where most does in each digit; nil without ink
+function Recogniser:explain(canvas, class, size)
+  size = size or RENDER
+  if math.type(size) ~= "integer" or size < 1 then
+    error(("explain: size wants a whole number of pixels, got %s"):format(tostring(size)), 2)
+  end
+  local place = self:class_of(class)
+  local list = self:read(canvas)
+  if #list == 0 then return nil end
+  local heat, result = require "perilune.draw.heat", core.zeros { size, size, 1 }
+  for _, seen in ipairs(list) do
+    heat.lay(result, heat.of(self.net, seen.input, place or seen.best - 1), seen.place, size / RENDER)
+  end
+  return result
+end
+
 return recogniser

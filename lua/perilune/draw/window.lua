@@ -163,7 +163,7 @@ function Face:explain()
   if program.canvas.stroke == nil then due = now end
   if now < due then return due - now end
   self.explained = shown
-  self.heat = program:attempt(program.recogniser.explain, program.recogniser, program.canvas, shown.best, OVERLAY)
+  self.heat = program:attempt(program.recogniser.explain, program.recogniser, program.canvas, nil, OVERLAY)
   self.explained_at, self.dirty = core.monotonic(), true
   return 0
 end
