@@ -11,9 +11,9 @@ local numbers = {}
 local BANDS = 24 -- rows in which the distance between neighbours is looked at
 
 -- A digit's lines, its height 1: a list of lists of { x, y }.
-local function lines_of(digit, random, slant, jitter)
+local function lines_of(digit, random, slant, jitter, number)
   local ways = drawn.ways[digit]
-  local way = ways[math.min(#ways, 1 + math.floor(random(0, #ways)))]
+  local way = ways[number or math.min(#ways, 1 + math.floor(random(0, #ways)))]
   local width, height = random(0.65, 1), random(0.88, 1.08)
   local lines = {}
   for i, stroke in ipairs(way) do
@@ -55,7 +55,7 @@ end
 local function lay_out(digits, random, hand)
   local all, shift, before, box = {}, 0, nil, { math.huge, math.huge, -math.huge, -math.huge }
   for _, digit in ipairs(digits) do
-    local lines = lines_of(digit, random, hand.slant + random(-0.05, 0.05), hand.jitter)
+    local lines = lines_of(digit, random, hand.slant + random(-0.05, 0.05), hand.jitter, hand.way)
     if before then shift = shift + advance(before, lines, hand.pen + random(table.unpack(hand.gap))) end
     before = lines
     local drop = random(-0.06, 0.06)
@@ -76,7 +76,7 @@ end
 -- @param digits a list of numbers 0 to 9
 -- @param seed   of all that is random
 -- @param hand   { slant, jitter, pen = width in heights of a digit, gap = { least, most } ink left free between digits, in
---   heights, most = a digit's largest height on the canvas, size = { least, most } of that }, all optional
+--   heights, most = a digit's largest height on the canvas, size = { least, most } of that, way = of writing }, all optional
 function numbers.canvas(digits, seed, hand)
   local random = strokes.generator(seed)
   local own = { slant = random(-0.3, 0.3), jitter = random(0.005, 0.03), pen = random(0.06, 0.2), gap = { 0.08, 0.35 },
