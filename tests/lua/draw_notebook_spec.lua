@@ -1,6 +1,7 @@
 -- The drawing canvas of a notebook's cell, held against a kernel and a display that only write down what they get: what
 -- is stored, how a page's questions are answered, which net is taken. tests/outside/browser.py draws in real pages.
 local peri = require "perilune"
+local base64 = require "perilune.draw.base64"
 local canvases = require "perilune.draw.canvas"
 local display = require "perilune.display"
 local evaluate = require "perilune.repl.evaluate"
@@ -197,6 +198,51 @@ describe("the canvas in a notebook", function()
     assert.same(again, page(registered, 2).sent[1].strokes)
   end)
 
+  it("says when something is no digit, and reads several as a number", function()
+    local net = net_of()
+    peri.draw(net)
+    local unsure = page(registered, 1).ask { ask = 1, epoch = 1, strokes = { piece(1, 0, LINE) } }
+    assert.is_true(unsure.uncertain) -- a net that has learned nothing
+    assert.is_nil(unsure.number)
+    peri.draw()
+    local comm = page(registered, 2)
+    local sure = comm.ask { ask = 1, epoch = 1, strokes = { piece(1, 0, LINE) } }
+    assert.same({ "1" }, { comm.sent[1].labels[sure.best] })
+    assert.same({ nil, nil, nil }, { sure.uncertain, sure.number, sure.digits })
+    local several = comm.ask { ask = 2, epoch = 2, strokes = {
+      piece(1, 0, { 0.2, 0.2, 0.2, 0.8 }), piece(2, 0, { 0.5, 0.2, 0.5, 0.8 }), piece(3, 0, { 0.8, 0.2, 0.8, 0.8 }) } }
+    assert.same({ "111", 3 }, { several.number, several.digits })
+    assert.is_nil(several.uncertain)
+  end)
+
+  it("shows pictures that a canvas comes with, and recognises them", function()
+    local canvas = canvases.new()
+    canvas:place(peri.ones(60, 8, 1))
+    canvas:begin(0.2, 0.2)
+    canvas:extend(0.2, 0.3)
+    canvas:finish()
+    peri.draw { canvas = canvas }
+    local comm = page(registered, 1)
+    local strokes = comm.sent[1].strokes
+    assert.same({ 1, {}, false }, { strokes[1].picture, strokes[1].points, strokes[1].erase })
+    assert.equal("\137PNG", base64.decode(strokes[1].png):sub(1, 4))
+    assert.is_nil(strokes[2].picture)
+    local shown_first = { at = 1, from = 0, width = 1, erase = false, points = {}, picture = 1 }
+    local answer = comm.ask { ask = 1, epoch = 1, strokes = { shown_first } }
+    assert.equal("1", comm.sent[1].labels[answer.best])
+    comm.ask { ask = 2, epoch = 1, strokes = { piece(2, 0, { 0.2, 0.2, 0.2, 0.3 }) } }
+    assert.same({ ask = 3, empty = true }, comm.ask { ask = 3, epoch = 1, strokes = { { at = 3, from = 0, width = 1, erase = true,
+      points = { 0, 0, 1, 1 } } } })
+    local again = page(registered, 1) -- opened again: the picture is still there
+    assert.same({ 1, nil, nil }, { again.sent[1].strokes[1].picture, again.sent[1].strokes[2].picture, again.sent[1].strokes[3].picture })
+    for _, bad in ipairs { 2, 0, "1", {} } do
+      shown_first.picture = bad
+      assert.truthy(comm.ask({ ask = 4, epoch = 2, strokes = { shown_first } }).error:find("a picture that it was not given", 1, true))
+    end
+    shown_first.picture, shown_first.at = 1, 2
+    assert.same({ ask = 5, lost = true }, comm.ask { ask = 5, epoch = 3, strokes = { shown_first } })
+  end)
+
   it("takes the session's variable net, or its only net", function()
     local variables = session.environment.values
     local function name_shown()
@@ -204,13 +250,11 @@ describe("the canvas in a notebook", function()
       return page(registered, #shown).sent[1].net
     end
     assert.has_error(function() peri.draw { model = "/nowhere/net.h5" } end)
-    local ok, reason = pcall(peri.draw)
-    assert.is_false(ok)
-    assert.truthy(reason:find("there is no net among the session's variables", 1, true), reason)
+    assert.equal("Recognised by the net that comes with Perilune.", name_shown())
     variables.digits = net_of()
     assert.equal("Recognised by digits.", name_shown())
     variables.other = net_of()
-    ok, reason = pcall(peri.draw)
+    local ok, reason = pcall(peri.draw)
     assert.is_false(ok)
     assert.truthy(reason:find("several nets are here: digits, other; say which", 1, true), reason)
     variables.net = net_of()

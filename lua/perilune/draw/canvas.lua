@@ -172,7 +172,7 @@ local function is_tensor(value)
 end
 
 -- A picture as a step: of bytes, as a file keeps them, and no larger than one may have.
-local function picture_step(picture, time)
+local function picture_step(picture)
   local image = require "perilune.image"
   local rows, columns = picture.shape[1], picture.shape[2]
   local longer = math.max(rows, columns)
@@ -181,23 +181,32 @@ local function picture_step(picture, time)
     picture = image.resize(picture, math.max(1, math.floor(rows * scale)), math.max(1, math.floor(columns * scale)))
   end
   local png = image.encode(picture)
-  return strokes.picture_step(image.decode(png, { channels = 1 }), png, time or core.monotonic())
+  return strokes.picture_step(image.decode(png, { channels = 1 }), png, core.monotonic())
+end
+
+-- What was given to place as a step.
+local function placed_step(given, time)
+  if type(given) == "table" and given.png then
+    return strokes.picture_step(given.picture, given.png, time or core.monotonic())
+  end
+  local shape = is_tensor(given) and given.shape
+  if not shape or not (#shape == 2 or #shape == 3 and shape[3] == 1) or given.dtype == "int64" then
+    error(("canvas:place: wants a picture of ink, float32 or uint8 (H, W, 1), got %s"):format(
+      shape and ("%s (%s)"):format(given.dtype, table.concat(shape, ", ")) or "a " .. type(given)), 3)
+  end
+  return picture_step(given)
 end
 
 --- Lays a picture on what is drawn, as one step that can be undone; it is fitted to the square.
--- @param picture (H, W, 1) or (H, W), ink 1 (or 255, in uint8) on 0
-function Canvas:place(picture)
-  local shape = is_tensor(picture) and picture.shape
-  if not shape or not (#shape == 2 or #shape == 3 and shape[3] == 1) or picture.dtype == "int64" then
-    error(("canvas:place: wants a picture of ink, float32 or uint8 (H, W, 1), got %s"):format(
-      shape and ("%s (%s)"):format(picture.dtype, table.concat(shape, ", ")) or "a " .. type(picture)), 2)
-  end
-  local pictures = 0
-  for _, step in ipairs(self.strokes) do pictures = pictures + (step.picture and 1 or 0) end
+-- @param picture (H, W, 1) or (H, W), ink 1 (or 255, in uint8) on 0; or a step of a canvas that is a picture
+-- @param time    of such a step, in seconds; now when left out
+function Canvas:place(picture, time)
+  local step, pictures = placed_step(picture, time), 0
+  for _, other in ipairs(self.strokes) do pictures = pictures + (other.picture and 1 or 0) end
   if pictures >= strokes.PICTURES_MOST then
     error(("canvas:place: there are %d pictures on this canvas, as many as there may be; clear it first"):format(pictures), 2)
   end
-  add(self, picture_step(picture))
+  add(self, step)
 end
 
 function Canvas:__tostring()
@@ -312,7 +321,7 @@ end
 function Canvas:player(given, options)
   if canvas.is_canvas(given) then given = given:strokes_table() end
   local steps = strokes.from_table(given, "canvas:replay")
-  return player.new(self, steps, { speed = options and options.speed, add = add })
+  return player.new(self, steps, options and options.speed)
 end
 
 --- Draws recorded strokes again, in their own time.

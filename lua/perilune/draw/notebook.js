@@ -6,7 +6,9 @@
 // kernel is busy has been acknowledged, which takes 40 ms (delayed ACK), unless a next question carries the news. A question carries the points that the kernel does not have yet, or all of them with a new
 // epoch (after undo, clear, or when an answer was lost):
 //   { ask, epoch, strokes: [{ at, from, width, erase, points: [x, y, ...] }] }   places from 1, coordinates 0 to 1
-//   { ask, probabilities, best, picture } or { ask, empty } or { ask, lost } or { ask, error }
+//   { ask, probabilities, best, picture, uncertain, number, digits } or { ask, empty } or { ask, lost } or { ask, error }
+// uncertain: this is taken for no digit; number, digits: several stand side by side, the rest is about the one written last.
+// A stroke may be a picture that the canvas came with: { picture: its number, png, mask: its ink as a canvas, no points }.
 
 const SIDE = 280;
 const SEEN = 28;
@@ -39,7 +41,7 @@ class Widget {
     this.root = root;
     this.cell = root.closest(".jp-Cell, .cell");
     this.canvas = Number(root.dataset.canvas);
-    this.strokes = []; // { width, erase, points }
+    this.strokes = []; // { width, erase, points }, or pictures
     this.done = [];    // what undo takes back, the newest last: lists of strokes as they were before
     this.undone = [];  // what redo brings back
     this.open = null;  // the stroke that is being drawn
@@ -108,6 +110,7 @@ class Widget {
     this.label.textContent = "";
     this.sure.textContent = "Draw a digit on the left.";
     this.root.removeAttribute("data-best");
+    this.root.removeAttribute("data-seen");
     for (const row of this.rows) {
       row.fill.style.transform = "scaleX(0)";
       row.value.textContent = "";
@@ -123,10 +126,15 @@ class Widget {
       row.value.textContent = `${(value * 100).toFixed(1)} %`;
       for (const part of [row.name, row.fill, row.value]) part.classList.toggle("pd-best", row === winner);
     });
-    this.label.textContent = winner.label;
-    this.label.classList.toggle("pd-word", winner.label.length > 2);
-    this.sure.textContent = `${(answer.probabilities[answer.best - 1] * 100).toFixed(1)} %`;
+    const share = `${(answer.probabilities[answer.best - 1] * 100).toFixed(1)} %`, text = answer.number || winner.label;
+    this.label.textContent = answer.uncertain ? "not a digit" : text;
+    this.label.classList.toggle("pd-word", answer.uncertain || (text.length > 2 && !answer.number) || text.length > 9);
+    this.label.classList.toggle("pd-number", !!answer.number);
+    this.label.classList.toggle("pd-hint", !!answer.uncertain);
+    if (answer.uncertain) this.sure.textContent = `nearest: ${text}` + (answer.number ? "" : `, ${share}`);
+    else this.sure.textContent = answer.number ? `${answer.digits} digits, the last ${share}` : share;
     this.root.dataset.best = winner.label;
+    this.root.dataset.seen = answer.uncertain ? "" : text;
     const context = this.seen.getContext("2d"), image = context.createImageData(SEEN, SEEN);
     for (let i = 0; i < SEEN * SEEN; i++) {
       const grey = parseInt(answer.picture.substr(2 * i, 2), 16);
@@ -151,6 +159,10 @@ class Widget {
       context.lineWidth = stroke.width * side;
       context.beginPath();
       const points = stroke.points;
+      if (stroke.picture) {
+        if (stroke.mask) this.lay(context, stroke.mask, side);
+        continue;
+      }
       if (points.length === 2) { // a line without length would not be seen
         context.arc(points[0] * side, points[1] * side, stroke.width * side / 2, 0, 2 * Math.PI);
         context.fill();
@@ -164,6 +176,33 @@ class Widget {
     this.clearButton.disabled = this.strokes.length === 0;
     this.undoButton.disabled = this.done.length === 0;
     this.redoButton.disabled = this.undone.length === 0;
+  }
+
+  // A picture's brightness is how much ink there is.
+  load(stroke) {
+    const image = new Image();
+    image.onload = () => {
+      const mask = document.createElement("canvas"), context = mask.getContext("2d");
+      mask.width = image.width;
+      mask.height = image.height;
+      context.drawImage(image, 0, 0);
+      const pixels = context.getImageData(0, 0, mask.width, mask.height);
+      for (let i = 0; i < pixels.data.length; i += 4) pixels.data[i + 3] = pixels.data[i];
+      context.putImageData(pixels, 0, 0);
+      stroke.mask = mask;
+      this.paint();
+    };
+    image.src = `data:image/png;base64,${stroke.png}`;
+  }
+
+  // Fits a picture to the paper, in the ink's colour.
+  lay(context, mask, side) {
+    const own = mask.getContext("2d"), scale = side / Math.max(mask.width, mask.height);
+    const width = mask.width * scale, height = mask.height * scale;
+    own.globalCompositeOperation = "source-in";
+    own.fillStyle = context.fillStyle;
+    own.fillRect(0, 0, mask.width, mask.height);
+    context.drawImage(mask, (side - width) / 2, (side - height) / 2, width, height);
   }
 
   // ---- what the hand does
@@ -294,9 +333,10 @@ class Widget {
   fresh() {
     const list = [];
     for (let i = Math.max(0, this.told.strokes - 1); i < this.strokes.length; i++) {
-      const { width, erase, points } = this.strokes[i];
+      const { width, erase, points, picture } = this.strokes[i];
       const from = i + 1 === this.told.strokes ? this.told.points : 0;
-      if (from < points.length) list.push({ at: i + 1, from: from / 2, width, erase, points: points.slice(from) });
+      const news = from < points.length || (picture && i + 1 > this.told.strokes);
+      if (news) list.push({ at: i + 1, from: from / 2, width, erase, points: points.slice(from), picture });
     }
     const last = this.strokes[this.strokes.length - 1];
     this.told = { strokes: this.strokes.length, points: last ? last.points.length : 0 };
@@ -324,7 +364,10 @@ class Widget {
       this.pen = data.pen;
       this.eraser = data.eraser;
       this.ready = true;
-      if (!this.greeted && this.strokes.length === 0) this.strokes = data.strokes; // drawn before this page was opened
+      if (!this.greeted && this.strokes.length === 0) { // drawn before this page was opened
+        this.strokes = data.strokes;
+        for (const stroke of this.strokes) if (stroke.picture) this.load(stroke);
+      }
       this.greeted = true;
       this.paint();
       this.news = this.strokes.length > 0;

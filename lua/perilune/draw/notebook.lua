@@ -5,6 +5,7 @@
 -- gives a page's scripts no way to the kernel; the server's address is in the page, and the kernel's id is displayed
 -- first, marks the cell's output and is replaced by the canvas at once.
 -- @module perilune.draw.notebook
+local base64 = require "perilune.draw.base64"
 local canvases = require "perilune.draw.canvas"
 local display = require "perilune.display"
 local drawings = require "perilune.draw.drawing"
@@ -85,13 +86,24 @@ Mirror.__index = Mirror
 
 local function mirror_of(entry)
   return setmetatable({ canvas = canvases.new(), recogniser = recogniser.new(entry.net, entry.name), strokes = 0,
-    points = 0, drawing = entry.drawing }, Mirror)
+    points = 0, pictures = {}, drawing = entry.drawing }, Mirror)
+end
+
+-- A page cannot draw pictures, but it may have been given some.
+function Mirror:place(piece)
+  local step = self.pictures[piece.picture] or bad("a picture that it was not given: %s", tostring(piece.picture))
+  self.canvas:place(step)
+  self.strokes, self.points = piece.at, 0
 end
 
 -- Puts a page's piece of a stroke behind what is there; false when something before it is missing.
 function Mirror:add(piece)
   local at, from, points = whole(piece.at, "a stroke's place"), whole(piece.from, "a point's place"), piece.points
   if type(points) ~= "table" or #points % 2 ~= 0 or #points > POINTS_MOST then bad("no list of points") end
+  if piece.picture ~= nil and at == self.strokes + 1 then
+    self:place(piece)
+    return true
+  end
   local first = 1
   if at == self.strokes + 1 and from == 0 and #points > 0 then
     self.canvas:finish()
@@ -140,7 +152,8 @@ function Mirror:answer(question)
     if value ~= value then error("the net's outputs are no numbers (nan): has its training diverged?", 0) end
     rounded[i] = math.floor(value * 1e5 + 0.5) / 1e5
   end
-  return { probabilities = json.array(rounded), best = seen.best, picture = hex(seen.input) }
+  return { probabilities = json.array(rounded), best = seen.best, picture = hex(seen.input), uncertain = seen.certain == false or nil,
+    number = seen.number, digits = seen.digits and #seen.digits }
 end
 
 local function respond(mirror, question)
@@ -153,13 +166,18 @@ local function respond(mirror, question)
   return answer
 end
 
--- A canvas's strokes as the page has them: what was drawn before the page was opened again.
-local function strokes_of(canvas)
+-- A canvas's strokes as the page has them: what was drawn before the page was opened again. The pictures among them are
+-- put into a list; the page knows them by their places there.
+local function strokes_of(canvas, pictures)
   local list = {}
   for i, stroke in ipairs(canvas.strokes) do
     local points = {}
     for k = 1, stroke.n do points[2 * k - 1], points[2 * k] = stroke.x[k], stroke.y[k] end
     list[i] = { width = stroke.width, erase = stroke.erase, points = json.array(points) }
+    if stroke.picture then
+      pictures[#pictures + 1] = stroke
+      list[i].picture, list[i].png = #pictures, base64.encode(stroke.png)
+    end
   end
   return json.array(list)
 end
@@ -177,7 +195,7 @@ local function on_open(comm, data)
   comm:send {
     labels = json.array(table.move(mirror.recogniser.labels, 1, #mirror.recogniser.labels, 1, {})),
     pen = mirror.canvas.pen, eraser = mirror.canvas.eraser, net = "Recognised by " .. entry.name .. ".",
-    strokes = strokes_of(entry.drawing.canvas),
+    strokes = strokes_of(entry.drawing.canvas, mirror.pictures),
   }
 end
 

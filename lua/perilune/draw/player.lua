@@ -25,24 +25,23 @@ local function schedule(steps)
 end
 
 --- A player: see Canvas:player.
--- @param canvas  to draw on
--- @param steps   what: see perilune.draw.strokes
--- @param options { speed = 1, add = function(canvas, step) that lays a picture down }
-function player.new(canvas, steps, options)
-  local speed = options.speed or 1
+-- @param canvas to draw on
+-- @param steps  what: see perilune.draw.strokes
+-- @param speed  1 when left out
+function player.new(canvas, steps, speed)
+  speed = speed or 1
   if type(speed) ~= "number" or not (speed > 0) then
     error(("canvas:replay: speed wants a number above 0, got %s"):format(tostring(speed)), 3)
   end
   return setmetatable({
-    canvas = canvas, steps = steps, add = options.add, speed = speed, due = schedule(steps), next = 1, begin = core.monotonic(),
+    canvas = canvas, steps = steps, speed = speed, due = schedule(steps), next = 1, begin = core.monotonic(),
   }, Player)
 end
 
 function Player:draw(entry)
   local canvas, step, time = self.canvas, self.steps[entry.stroke], self.begin + entry.time
   if step.picture then
-    step.time = time
-    self.add(canvas, step)
+    canvas:place(step, time)
   elseif entry.point == 1 then
     canvas:begin(step.x[1], step.y[1], { erase = step.erase, width = step.width, time = time })
     self.stroke = canvas.stroke
