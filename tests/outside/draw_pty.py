@@ -110,13 +110,13 @@ class Prompt:
 
     def __init__(self, pty, seconds=20):
         self.pty, self.asked = pty, 0
-        self.ready = wait_until(lambda: re.search(r"(?m)^> ", pty.text()), seconds)
+        self.ready = wait_until(lambda: re.search(r"> *$", pty.text()), seconds)
 
     def run(self, line):
         self.pty.send(line + "\r")
 
     def ask(self, expression, seconds=15):
-        """The value of a Lua expression as tostring writes it; None when no answer comes."""
+        """The value of a Lua expression as tostring writes it; None when no answer comes (which is told)."""
         self.asked += 1
         # The echo of the line holds %d and %s, the answer the values.
         self.run(f'print(("<%d:%s:%d>"):format({self.asked}, tostring({expression}), {self.asked}))')
@@ -127,6 +127,7 @@ class Prompt:
             if found:
                 return found.group(1)
             if not self.pty.alive():
-                return None
+                break
             time.sleep(0.02)
+        print(f"no answer to {expression}: {self.pty.text()[-1500:]!r}", flush=True)
         return None

@@ -37,12 +37,12 @@ class Picture:
         return b"".join(bytes(self.data[y * self.stride + 4 * left:y * self.stride + 4 * (left + width)])
                         for y in range(top, min(top + height, self.height)))
 
-    def save(self, path, width=None, height=None):
-        """As a PNG."""
-        width, height = width or self.width, height or self.height
+    def save(self, path, left, top, width, height):
+        """A part of it as a PNG."""
+        width, height = min(width, self.width - left), min(height, self.height - top)
         raw = bytearray()
-        for y in range(height):
-            row = self.data[y * self.stride:y * self.stride + 4 * width]
+        for y in range(top, top + height):
+            row = self.data[y * self.stride + 4 * left:y * self.stride + 4 * (left + width)]
             pixels = bytearray(3 * width)
             pixels[0::3], pixels[1::3], pixels[2::3] = row[2::4], row[1::4], row[0::4]
             raw += b"\0" + pixels

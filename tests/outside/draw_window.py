@@ -44,6 +44,7 @@ class Session:
         if not self.window:
             return False
         self.prompt = Prompt(self.pty)
+        self.screen.xdotool(f"windowmove {self.window} 0 0\n")
         wait_for_calm(self.screen)
         self.measure()
         return True
@@ -64,13 +65,18 @@ class Session:
     def ask(self, expression):
         return self.prompt.ask(expression)
 
+    def do(self, line):
+        """Runs a line at the prompt to its end."""
+        self.prompt.run(line)
+        self.ask("'done'")
+
     def answer(self):
         return self.ask(ANSWER)
 
     def places(self, name):
         """Where the program has a button, in pixels of the screen: left, top, width, height."""
         text = self.ask(f'(function(p) return table.concat({{ p.x, p.y, p.width, p.height }}, " ") end)'
-                        f'(window:places()["{name}"])')
+                        f'(face:places()["{name}"])')
         x, y, width, height = (float(part) for part in text.split())
         return self.place[0] + x, self.place[1] + y, width, height
 
@@ -111,8 +117,8 @@ class Session:
     def picture(self, name):
         if self.pictures:
             self.shots += 1
-            left, top, width, height = self.screen.geometry(self.window)
-            self.screen.picture().save(os.path.join(self.pictures, f"{self.shots:02d}-{name}.png"), left + width, top + height)
+            path = os.path.join(self.pictures, f"{self.shots:02d}-{name}.png")
+            self.screen.picture().save(path, *self.screen.geometry(self.window))
 
     def becomes(self, wanted, seconds=5):
         """Waits for an answer; returns it (or another, when it does not come)."""
@@ -159,6 +165,8 @@ def thirty(s, checks):
 def undoing(s, checks):
     s.draw(of(4, 1))
     checks.check("a four of two strokes", s.becomes("4") == "4", s.answer())
+    s.park()
+    wait_for_calm(s.screen)
     whole = s.screen.picture().cut(*s.canvas)
     s.click("undo")
     checks.check("undo takes one stroke back", s.ask("#canvas.strokes") == "1", s.ask("#canvas.strokes"))
@@ -217,11 +225,11 @@ def saving(s, checks):
     s.screen.keys("ctrl+s")
     checks.check("Ctrl-S writes another", wait_until(lambda: os.path.exists(os.path.join(s.folder, "drawing-2.png"))))
     s.empty()
-    s.ask('program:open "drawing-1.png"')
+    s.do('program:open "drawing-1.png"')
     checks.check("what was saved can be opened", s.becomes("5") == "5", s.answer())
-    s.ask('program:save "five.json"')
+    s.do('program:save "five.json"')
     s.empty()
-    s.ask('program:open "five.json"')
+    s.do('program:open "five.json"')
     checks.check("strokes too", s.becomes("5") == "5", s.answer())
     s.empty()
 
@@ -229,7 +237,7 @@ def saving(s, checks):
 def dropping(s, checks):
     path = os.path.join(s.folder, "a three, dropped.png")
     hands.sheet([of(3, 1)], path, 200)
-    s.ask(f'window.window:push {{ type = "drop", path = "{path}" }}')
+    s.do(f'face.window:push {{ type = "drop", path = "{path}" }}')
     checks.check("a dropped picture is recognised", s.becomes("3") == "3", s.answer())
     s.park()
     wait_for_calm(s.screen)
@@ -237,7 +245,7 @@ def dropping(s, checks):
     bad = os.path.join(s.folder, "no picture.png")
     with open(bad, "wb") as file:
         file.write(b"\x89PNG\r\n\x1a\n" + bytes(60))
-    s.ask(f'window.window:push {{ type = "drop", path = "{bad}" }}')
+    s.do(f'face.window:push {{ type = "drop", path = "{bad}" }}')
     told = wait_until(lambda: "no picture.png" in (s.ask("program.message") or ""), 5, 0.1)
     checks.check("a dropped file that is no picture is told", told, s.ask("program.message"))
     checks.check("and changes nothing", s.answer() == "3", s.answer())
