@@ -96,6 +96,9 @@ shows "also in one that is completed" '^tab ended$'
 line 'peri.nn.Sequential { peri.nn.Dense { 64 } }:fit({ peri.randn(20000, 64), peri.randn(20000, 64) }, { epochs = 10000, loss = "mse" })'
 wait_for 'epoch|Epoch'; sleep 0.5; keys C-c
 shows "also in a training run, which keeps what was learned" 'what was learned is kept'
+line 'local t = os.clock() while os.clock() - t < 1 do end'
+line '"typed " .. "ahead"'
+shows "what was typed while a piece ran is run after it" '^typed ahead$'
 clear_screen
 line 'kept * 11'
 shows "and the state is kept" '^77$'

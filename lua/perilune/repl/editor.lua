@@ -361,6 +361,7 @@ function Editor:read(prompts)
   self.walking, self.search, self.recalled = nil, nil, nil
   self.screen:fresh()
   self:draw()
+  self.keys:begin_line()
   while true do
     local key, why = self.keys:next()
     local result = why

@@ -88,11 +88,20 @@ function Keys:character(byte)
   return utf8.len(byte) and byte or "\u{FFFD}"
 end
 
+--- A line begins. What was typed before, while a piece ran, came through the terminal's own line editing, which makes a
+-- line feed of Enter: until nothing waits any more, a line feed is Enter.
+function Keys:begin_line() self.ahead = true end
+
 --- The next key.
 -- @return its name: a character, or a word; "" for a sequence that means nothing here
 -- @return or nil, and "interrupt", "redraw" or "eof"
 function Keys:next()
-  local byte = not self.held and self:byte(-1)
+  local byte = not self.held and self.ahead and self:byte(0)
+  if byte == "\n" then return "enter" end
+  if not byte then
+    self.ahead = false
+    byte = not self.held and self:byte(-1)
+  end
   if not byte then
     local why = self.held
     self.held = nil
