@@ -89,6 +89,7 @@ int peri__capture_begin(void) {
   for (int i = 0; i < STREAMS; i++) kept[i] = -1;
   fflush(stdout);
   fflush(stderr);
+  if (isatty(STDOUT_FILENO)) setvbuf(stdout, NULL, _IOLBF, 0); /* else a first write to our pipe would end that */
   if (pipe2(ends, O_CLOEXEC) != 0 || pipe2(waking, O_CLOEXEC) != 0) return fail("pipe", errno, ends, null);
   if (fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0) return fail("pipe", errno, ends, null);
   if ((null = open("/dev/null", O_RDONLY | O_CLOEXEC)) < 0) return fail("/dev/null", errno, ends, null);

@@ -69,6 +69,9 @@ line 'net:predict(digit:reshape(1, 28, 28, 1)):argmax(2):item()'
 shows "the net in scope" '^1$'
 line 'print("printed") io.stdout:write("written\n") os.execute("echo by a child; echo badly >&2"); io.stderr:write("to stderr\n")'
 for text in printed written 'by a child' badly 'to stderr'; do shows "$text" "^$text\$"; done
+line 'print "1st" os.execute "echo 2nd" io.stderr:write "3rd\n" print "4th"'
+shows "the last" '^4th$'
+check "in their order" [ "$(screen | grep -E '^[1-4](st|nd|rd|th)$' | tr -d '\n')" = 1st2nd3rd4th ]
 line 'error "on purpose"'
 shows "an error, with its line" '^  1 \| error "on purpose"$'
 line 'print("\27[2J\27[12;40Hcleared\27[?1000l\27]0;title\7\27[?25hbehind\27Pq#0\27\\")'
@@ -196,7 +199,7 @@ shows "cleared" 'draw a digit'
 keys -l $'\033[200~'"$work/drawing-1.png"$'\033[201~'
 shows "a dropped file opens" '^.{48}0 █████████'
 keys v
-shows "what the net sees" 'what the net sees'
+shows "what the net sees" 'what the net sees: 0, [0-9.]+%'
 shows "with the likeliest bars" '^.{48}0 █████████'
 keys v
 gone "and back" 'what the net sees'
@@ -224,6 +227,8 @@ tm send-keys -t t -l "$burst"
 keys :
 line 'canvas.strokes[1].n'
 shows "all of a burst's points" '^501$'
+line 'strokes = canvas:strokes_table(); canvas:clear(); canvas:replay(strokes, { speed = 20, on_step = show }); return #canvas.strokes'
+shows "a replay that shows itself" '^1$'
 line 'os.exit(0)'
 restored "os.exit" 0
 

@@ -303,7 +303,7 @@ describe("the face's picture", function()
     assert.is_truthy(picture(large.screen):find("what the net sees", 1, true))
     seen.seeing = true
     small:paint(seen)
-    assert.is_truthy(picture(small.screen):find("what the net sees", 1, true))
+    assert.is_truthy(picture(small.screen):find("what the net sees: 1, 93.0%", 1, true))
     local classes = 0
     for row = 1, 24 do
       if small:hit(60, row) == "class" then classes = classes + 1 end

@@ -30,8 +30,9 @@ end
 
 -- --- the winner -------------------------------------------------------------------------------------------------
 
--- Large characters in half-blocks. Returns the rows they took; nil when the font lacks one or there is no room.
-local function paint_large(screen, text, column, row, width, height, colour)
+-- Large characters in half-blocks; `colour_of` tells each one's. Returns the rows and columns they took; nil when the font
+-- lacks one or there is no room.
+local function paint_large(screen, text, column, row, width, height, colour_of)
   local glyphs = {}
   for character in text:gmatch(utf8.charpattern) do glyphs[#glyphs + 1] = font.glyph(character) or nil end
   if #glyphs == 0 or #glyphs ~= utf8.len(text) then return nil end
@@ -40,7 +41,7 @@ local function paint_large(screen, text, column, row, width, height, colour)
   if scale < 1 then return nil end
   local high = font.HEIGHT * scale
   for i, glyph in ipairs(glyphs) do
-    local left = column + (i - 1) * (font.WIDTH + 1) * scale
+    local left, colour = column + (i - 1) * (font.WIDTH + 1) * scale, colour_of(i)
     for y = 0, high - 1, 2 do
       for x = 0, font.WIDTH * scale - 1 do
         local top = glyph[y // scale + 1][x // scale + 1]
@@ -90,7 +91,12 @@ local function paint_winner(screen, at, row, height, state)
   local top = row + math.max(0, (height - digit_height) // 2)
   local room = at.width - 3 - (#text == 1 and 8 or 0)
   local rows, across = nil, nil
-  if height >= 6 then rows, across = paint_large(screen, text, at.column + 2, top, room, digit_height, theme.best) end
+  if height >= 6 then
+    -- Of a number the digit whose bars are shown stands out.
+    rows, across = paint_large(screen, text, at.column + 2, top, room, digit_height, function(i)
+      return (prediction.current or i) == i and theme.best or theme.text
+    end)
+  end
   if not rows then
     local column = screen:text(at.column, row + height // 2, ("» %s «"):format(text), theme.best, nil, at.last)
     if column + 2 + #said <= at.last then screen:text(column + 2, row + height // 2, said, theme.text) end
@@ -181,9 +187,15 @@ local function paint_seen(screen, column, row, picture, step, state)
 end
 
 -- Of several digits each at half the size, as many as there is room for. Returns the rows taken.
-local function paint_inputs(screen, at, row, state)
+-- @param alone the winner has no place of its own
+local function paint_inputs(screen, at, row, state, alone)
   local prediction, theme = state.prediction, state.theme
-  screen:text(at.column, row, "what the net sees", theme.faint, nil, at.last)
+  local column = screen:text(at.column, row, "what the net sees", theme.faint, nil, at.last)
+  if alone and prediction then
+    local certain = prediction.certain ~= false
+    screen:text(column, row, certain and (": %s, %s"):format(prediction.number or prediction.label, percent(likelihood(prediction)))
+      or ": no digit", theme.best, nil, at.last)
+  end
   local digits = prediction and prediction.digits
   if digits and #digits > 1 then
     for i, digit in ipairs(digits) do
@@ -219,7 +231,7 @@ function panel.paint(screen, at, state)
     paint_inputs(screen, at, at.last_row - bars - SEEN // 2 - 1, state)
     free = free - SEEN // 2 - 2
   elseif state.seeing and wide and height >= SEEN // 2 + 4 then
-    row = row + paint_inputs(screen, at, row, state)
+    row = row + paint_inputs(screen, at, row, state, true)
     bars = math.min(#state.values, height - SEEN // 2 - 1)
     free = height - SEEN // 2 - 1 - bars
   end

@@ -14,8 +14,8 @@ local repl = require "perilune.repl.terminal"
 
 local pieces = {}
 
-local HERTZ = 15 -- of painting while a piece runs
-local LENT = { "digit", "prediction", "canvas", "net", "program", "correct", "teach" } -- to the prompt's session
+local FRAME, SLOW_FRAME = 1 / 60, 1 / 15 -- seconds between paintings while a piece runs; the latter where text comes
+local LENT = { "digit", "prediction", "canvas", "net", "program", "correct", "teach", "show" } -- to the prompt's session
 
 local Pieces = {}
 Pieces.__index = Pieces
@@ -35,9 +35,9 @@ function Pieces:write(text)
 end
 
 -- Paints, but not too often.
-function Pieces:refresh()
+function Pieces:refresh(frame)
   local now = core.monotonic()
-  if now - self.painted < 1 / HERTZ then return end
+  if now - self.painted < (frame or SLOW_FRAME) then return end
   self.painted = now
   self:collect()
   self.paint()
@@ -92,6 +92,14 @@ local function live_print(self)
   end
 end
 
+-- show(): a piece that draws shows how far it is, canvas:replay(strokes, { on_step = show }).
+local function live_show(self)
+  return function()
+    self.program:recognise()
+    self:refresh(FRAME)
+  end
+end
+
 local function open_session(self)
   self.before = evaluate.current
   if evaluate.current then
@@ -113,7 +121,7 @@ function pieces.new(options)
     program = options.program, pane = options.pane, paint = options.paint, size = options.size, colours = options.colours,
     painted = -math.huge, stock = host.own_xpcall == xpcall,
   }, Pieces)
-  self.sink = sink(self)
+  self.sink, self.show = sink(self), live_show(self)
   self.feeder_paint = function(text, role) return self.colours ~= "none" and display.paint(text, role) or text end
   open_session(self)
   self.feeder = repl.feeder {
@@ -152,7 +160,11 @@ end
 -- @return true and its results, or false and the description of what went wrong (see perilune.repl.failure)
 function Pieces:work(f, ...)
   self.working = true
-  core.raw_terminal_run(true)
+  local ok, reason = pcall(core.raw_terminal_run, true)
+  if not ok then
+    self:settle()
+    return false, failure.describe(reason, {})
+  end
   if self.stock then -- nobody else listens to Ctrl-C
     core.signal_interrupt(true)
     self.signals = true
@@ -168,9 +180,10 @@ end
 function Pieces:run(code)
   local program, environment = self.program, self.session.environment
   self.pane:end_line()
-  self.pane:write(self.feeder_paint("> ", "key") .. code:gsub("\n", "\n| ") .. "\n")
+  self.pane:write((self.colours ~= "none" and "\27[36m>\27[0m " or "> ") .. code:gsub("\n", "\n| ") .. "\n")
   local ok, failed = self:work(function()
     program:scope(environment)
+    environment:provide("show", self.show)
     local net, canvas = environment:get "net", environment:get "canvas"
     self.feeder:feed(code, true)
     if rawequal(net, environment:get "net") and rawequal(canvas, environment:get "canvas") then

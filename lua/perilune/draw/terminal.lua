@@ -13,6 +13,7 @@ local panes = require "perilune.draw.pane"
 local pieces = require "perilune.draw.pieces"
 local programs = require "perilune.draw.program"
 local views = require "perilune.draw.view"
+local waiting = require "perilune.repl.waiting"
 
 local terminal = {}
 
@@ -52,9 +53,8 @@ function Face:find_heat()
   end
   if self.heat_of == program.prediction and self.heat_side == layout.columns then return end
   self.heat_of, self.heat_side = program.prediction, layout.columns
-  local heat = program:attempt(function()
-    return program.recogniser:explain(program.canvas, nil, layout.columns)
-  end)
+  local recogniser = program.recogniser
+  local heat = program:attempt(recogniser.explain, recogniser, program.canvas, nil, layout.columns)
   self.heat = heat and heat:reshape(layout.columns, layout.columns):totable() or nil
   if not heat then program.explaining = false end
 end
@@ -309,6 +309,23 @@ end
 
 -- --- the loop ---------------------------------------------------------------------------------------------------
 
+-- What came within so many seconds, "" for nothing; nil when the input is closed. Windows live meanwhile.
+function Face:read(seconds)
+  self.reader = self.reader or waiting.around(function(milliseconds)
+    local bytes, redraw = core.raw_terminal_read(milliseconds / 1000)
+    self.redraw = self.redraw or redraw
+    if not bytes then return nil, "eof" end
+    if bytes ~= "" then return bytes end
+    return nil, redraw and "redraw" or "timeout"
+  end, function(text)
+    self.pane:end_line()
+    self.pane:write(text .. "\n")
+    self.dirty = true
+  end)
+  local bytes, why = self.reader(seconds * 1000, math.huge)
+  return bytes or (why ~= "eof" and why ~= "leave" and "" or nil)
+end
+
 -- Until the person leaves or the input is closed.
 function Face:loop()
   local decoder = self.decoder
@@ -319,9 +336,8 @@ function Face:loop()
     local wait = IDLE_WAIT
     if moving or fresh then wait = math.max(0, last + FRAME - core.monotonic()) end
     if decoder:waiting() then wait = math.min(wait, ESCAPE_WAIT) end
-    local bytes, redraw = core.raw_terminal_read(wait)
+    local bytes = self:read(wait)
     if not bytes then return end
-    self.redraw = self.redraw or redraw
     local now = core.monotonic()
     if bytes ~= "" then arrived = now end
     if bytes ~= "" or now - arrived >= ESCAPE_WAIT then
@@ -354,8 +370,9 @@ function Face:furnish()
   self.pane = panes.new()
   self.pieces = pieces.new {
     program = self.program, pane = self.pane, colours = self.colours,
-    paint = function() -- a net may be half-way through a step: nothing is recognised
+    paint = function() -- a net may be half-way through a step: nothing is recognised here
       self:resize()
+      self:settle_bars()
       self:paint()
     end,
     size = function() return self.view.screen.columns, self.view:pane_most() - 1 end,
