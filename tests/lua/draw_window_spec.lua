@@ -283,8 +283,8 @@ describe("the window face", function()
     it("for what speaks for the answer", function()
       local recogniser = answering(seven)
       local asked = {}
-      function recogniser.explain(_, canvas, class, side)
-        asked[#asked + 1] = { canvas = canvas, class = class, side = side }
+      function recogniser.explain(_, canvas, class)
+        asked[#asked + 1] = { canvas = canvas, class = class }
         return peri.ones(28, 28, 1)
       end
       open { recogniser = recogniser }
@@ -296,11 +296,15 @@ describe("the window face", function()
       for _ = 1, 20 do face:step(5) end
       assert.equal(1, #asked) -- once for one drawing
       assert.equal(face.canvas, asked[1].canvas)
-      assert.equal(8, asked[1].class)
+      assert.is_nil(asked[1].class) -- for the answer
       assert.is_false(plain:equal(face:capture()))
+      local x, y = middle "bar 4"
+      push { type = "move", x = x, y = y }
+      face:step(0)
+      assert.equal("3", asked[2].class) -- for the class whose bar the pointer is over
       stroke { { 0.5, 0.5 }, { 0.6, 0.6 } }
       for _ = 1, 20 do face:step(5) end
-      assert.is_true(#asked >= 2)
+      assert.is_true(#asked >= 3)
       click "explain"
       push { type = "leave" }
       local count = #asked
@@ -434,6 +438,12 @@ describe("the window face", function()
     push { type = "press", x = x, y = y, button = "left" }
     push { type = "release", x = x, y = y, button = "left" }
     assert.equal("9", face:shown().label)
+    local corrected
+    face.program.learning = { correct = function(_, drawing, label) corrected = { drawing, label } return { seconds = 0 } end }
+    local input = face.prediction.digits[2].input
+    key "6"
+    assert.equal("6", corrected[2])
+    assert.is_true(rawequal(input, corrected[1])) -- that digit alone
     key "c"
     assert.is_nil(face:shown())
   end)

@@ -127,6 +127,17 @@ describe("waiting", function()
     assert.same({}, told)
   end)
 
+  it("takes a function away that an interrupt had to fetch back", function()
+    with(function(milliseconds)
+      local stop = core.monotonic() + milliseconds / 1000 + 1.05
+      while core.monotonic() < stop do end
+      error("interrupted!", 0)
+    end)
+    assert.same({ nil, "interrupt" }, { terminal({}).around(-1, 1) })
+    assert.is_truthy(told[1]:find("did not come back", 1, true))
+    assert.is_false(waiting.any())
+  end)
+
   it("waits plainly once the function has gone", function()
     local undo
     undo = with(function() undo() end)

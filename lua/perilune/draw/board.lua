@@ -3,7 +3,8 @@
 --
 -- The state is handed to paint and not kept: values = lengths of the bars, chosen = which digit of a number the bars are
 -- of, hover and pressed = names of places ("clear", "bar 3"), pointer = { x, y } over the canvas, scroll = rows of bars
--- scrolled away, heat = (S, S, 1) over the canvas or nil, dialog = { text =, caret = bool, name = } or nil.
+-- scrolled away, heat = (S, S, 1) over the canvas or nil, speaks_for = the label that it is of
+-- where it is not the answer's, dialog = { text =, caret = bool, name = } or nil.
 -- @module perilune.draw.board
 local layouts = require "perilune.draw.layout"
 local theme = require "perilune.draw.theme"
@@ -148,8 +149,8 @@ function Board:paint_canvas(state)
   local prediction = program.prediction
   if prediction and prediction.digits then self:paint_digits(prediction, state.chosen) end
   if state.heat and prediction then
-    local shown = prediction.digits and prediction.digits[state.chosen or 1] or prediction
-    self:chip(c.x + self.layout.gap, c.y + c.height - self.layout.gap, "what speaks for " .. shown.label)
+    local class = state.speaks_for or prediction.digits and "each digit" or prediction.label
+    self:chip(c.x + self.layout.gap, c.y + c.height - self.layout.gap, "what speaks for " .. class)
   end
   if state.pointer then self:paint_ring(state.pointer) end
 end
@@ -161,6 +162,7 @@ function Board:paint_number(prediction, chosen, area, size)
   local w = self.window
   local width = self:measure(prediction.number, size)
   local x, y = area.x + (area.width - width) / 2, area.y
+  local gap = prediction.number:find(" ", 1, true) and self:measure(" ", size) or 0
   for i, digit in ipairs(prediction.digits) do
     local wide = self:measure(digit.label, size)
     self:text(x, y, digit.label, size, digit.certain == false and theme.soft or theme.accent)
@@ -169,7 +171,7 @@ function Board:paint_number(prediction, chosen, area, size)
       local high = math.max(2, 0.035 * size)
       w:fill(x + wide * 0.1, y + size * 1.0, wide * 0.8, high, theme.accent, high / 2)
     end
-    x = x + wide
+    x = x + wide + gap
   end
 end
 

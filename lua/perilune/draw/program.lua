@@ -83,9 +83,10 @@ end
 
 --- Keeps the drawing as an example of a class, and learns it without forgetting the others.
 -- @param label a class: 7, "7" or a name
+-- @param drawing what it is of: a canvas (default: the program's own), or a digit of a number as the net sees it (28, 28, 1)
 -- @return { before =, after = accuracy on MNIST's test images (nil without MNIST), seconds =, kept = path }
-function Program:correct(label)
-  local report = self:learn("correct", self.canvas, label)
+function Program:correct(label, drawing)
+  local report = self:learn("correct", drawing or self.canvas, label)
   self:say("learned this %s in %.2f s%s", tostring(label), report.seconds, accuracies(report))
   return report
 end

@@ -22,7 +22,7 @@ local EASE = 0.045          -- seconds in which a bar goes 63 % of its way
 local STILL = 0.002
 local EXPLAIN_CALM = 0.04   -- seconds without the pen after which the overlay is made anew
 local EXPLAIN_PAUSE = 0.1   -- and between two while the pen moves
-local OVERLAY = 112         -- its side
+local OVERLAY = 168         -- its side
 local LATENCIES_MOST = 100000
 
 local Face = {}
@@ -69,11 +69,12 @@ end
 
 -- ---- what is shown
 
---- Which of a number's digits the bars are of; nil when one digit is there.
+--- Which of a number's digits the bars are of: the one that was clicked, else that is being written; nil when one digit is
+-- there.
 function Face:chosen()
   local digits = self.prediction and self.prediction.digits
   if not digits then return nil end
-  return self.choice and self.choice <= #digits and self.choice or #digits
+  return self.choice and self.choice <= #digits and self.choice or self.prediction.current or #digits
 end
 
 --- The prediction that bars and picture belong to: of the whole canvas, or of a number's chosen digit.
@@ -114,12 +115,12 @@ function Face:follow()
     if self.seen == nil or self.seen[i] ~= value then self.dirty = true end
   end
   self.seen = now
-  if not program.explaining or not self:shown() then self.heat, self.explained = nil, nil end
+  if not program.explaining or not program.prediction then self.heat, self.explained = nil, nil end
 end
 
 -- What the pointer is over, told in the status line.
 function Face:hint()
-  local class = self.hover and math.tointeger(tonumber(self.hover:match "^bar (%d+)$"))
+  local class = self:bar()
   if class and self.prediction then
     return ("click if this is %s: it is kept and learned"):format(self.program.recogniser.labels[class])
   end
@@ -128,7 +129,7 @@ end
 function Face:paint()
   self.board:paint {
     values = self.values, chosen = self:chosen(), hover = self.hover, pressed = self.pressed, pointer = self.pointer,
-    scroll = self.scroll, heat = self.heat, dialog = self.dialog, hint = not self.busy and self:hint() or nil, busy = self.busy,
+    scroll = self.scroll, heat = self.heat, speaks_for = self.explained_label, dialog = self.dialog, hint = not self.busy and self:hint() or nil, busy = self.busy,
   }
   local shown_at = self.window:present()
   self.dirty, self.painted_at = false, shown_at
@@ -153,17 +154,24 @@ function Face:frame()
   return moving
 end
 
+-- The class whose bar the pointer is over, as a place among the labels; or nil.
+function Face:bar()
+  return self.hover and math.tointeger(tonumber(self.hover:match "^bar (%d+)$"))
+end
+
 -- The overlay, when it is wanted and no longer of this drawing: only while no event waits, and seldom while the pen
--- moves. Returns how long to wait for that, nil when there is nothing to do.
+-- moves. It shows what speaks for the answer, or for the class whose bar the pointer is over. Returns how long to wait
+-- until it is due, nil when there is nothing to do.
 function Face:explain()
-  local program, shown = self.program, self:shown()
-  if not program.explaining or not shown or self.explained == shown then return nil end
+  local program, recogniser = self.program, self.program.recogniser
+  if not program.explaining or not program.prediction then return nil end
+  local label = recogniser.labels[self:bar()]
+  if self.explained == program.prediction and self.explained_label == label then return nil end
   local now = core.monotonic()
-  local due = math.min(self.moved_at + EXPLAIN_CALM, math.max(self.explained_at + EXPLAIN_PAUSE, 0))
-  if program.canvas.stroke == nil then due = now end
+  local due = program.canvas.stroke and math.min(self.moved_at + EXPLAIN_CALM, self.explained_at + EXPLAIN_PAUSE) or now
   if now < due then return due - now end
-  self.explained = shown
-  self.heat = program:attempt(program.recogniser.explain, program.recogniser, program.canvas, nil, OVERLAY)
+  self.explained, self.explained_label = program.prediction, label
+  self.heat = program:attempt(recogniser.explain, recogniser, program.canvas, label, OVERLAY)
   self.explained_at, self.dirty = core.monotonic(), true
   return 0
 end
@@ -183,9 +191,10 @@ function Face:work(text, f, ...)
   return result
 end
 
---- Corrects what was recognised: the drawing is kept with this label and learned.
+--- Corrects what was recognised: the drawing, or a number's chosen digit, is kept with this label and learned.
 function Face:correct(label)
-  return self:work(("learning this %s ..."):format(label), self.program.correct, self.program, label)
+  local digit = self:chosen() and self:shown().input or nil
+  return self:work(("learning this %s ..."):format(label), self.program.correct, self.program, label, digit)
 end
 
 --- Teaches a class from the drawing.

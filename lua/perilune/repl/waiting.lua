@@ -9,7 +9,8 @@
 -- it says with waiting.tell, which puts the text above the line that is being edited.
 --
 -- Ctrl-C reaches into the function as it does into a piece: it ends what runs there, the line that is being edited is
--- given up, and the function goes on living. Any other error of its own ends it: it is told, and the prompt lives.
+-- given up, and the function goes on living, unless it had kept the prompt waiting for more than a second. Any other
+-- error of its own ends it: it is told, and the prompt lives.
 -- While a piece runs nothing here is called: code of a piece and code of a window see each other's values only between
 -- pieces, never half-way, so a window stands still until the piece has ended.
 -- @module perilune.repl.waiting
@@ -20,10 +21,17 @@ local interruption = require "perilune.interruption"
 local waiting = {}
 
 local ALONE, TOGETHER = 250, 20 -- milliseconds of one function's turn: what signals no flag tells of is seen after it
+local LATE = 1                  -- seconds after its turn in which a function may come back
 
 local waiters = {} -- in the order in which they came: { f = function }
 local told = {}    -- texts that are to be shown
 local turn = 0
+
+local function remove(waiter)
+  for i, other in ipairs(waiters) do
+    if other == waiter then return table.remove(waiters, i) end
+  end
+end
 
 --- Lets a function run while the prompt waits.
 -- @param f  a function (milliseconds)
@@ -34,11 +42,7 @@ function waiting.with(f)
   end
   local waiter = { f = f }
   waiters[#waiters + 1] = waiter
-  return function()
-    for i, other in ipairs(waiters) do
-      if other == waiter then return table.remove(waiters, i) and nil end
-    end
-  end
+  return function() remove(waiter) end
 end
 
 --- Is there anybody?
@@ -58,13 +62,14 @@ local function run(milliseconds)
   local waiter = waiters[turn]
   if host.interrupted() then return "interrupt" end
   local slice = math.min(milliseconds, #waiters > 1 and TOGETHER or ALONE)
+  local due = core.monotonic() + slice / 1000
   local ok, reason = host.xpcall(waiter.f, function(reason) return reason end, math.ceil(slice))
   if ok then return reason == "leave" and reason or nil end
-  if interruption.is(reason) then return "interrupt" end
-  for i, other in ipairs(waiters) do
-    if other == waiter then table.remove(waiters, i) end
-  end
-  waiting.tell(message_of(reason))
+  local interrupted = interruption.is(reason)
+  if interrupted and core.monotonic() - due < LATE then return "interrupt" end
+  remove(waiter)
+  waiting.tell(message_of(interrupted and "it did not come back" or reason))
+  return interrupted and "interrupt" or nil
 end
 
 --- A reader of bytes during whose waits the functions run.
