@@ -129,7 +129,8 @@ end
 function Face:paint()
   self.board:paint {
     values = self.values, chosen = self:chosen(), hover = self.hover, pressed = self.pressed, pointer = self.pointer,
-    scroll = self.scroll, heat = self.heat, speaks_for = self.explained_label, dialog = self.dialog, hint = not self.busy and self:hint() or nil, busy = self.busy,
+    scroll = self.scroll, heat = self.heat, speaks_for = self.explained_label,
+    dialog = self.dialog, hint = not self.busy and self:hint() or nil, busy = self.busy,
   }
   local shown_at = self.window:present()
   self.dirty, self.painted_at = false, shown_at
