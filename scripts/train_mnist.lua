@@ -2,6 +2,7 @@
 -- Trains the digit net on MNIST, saves it, and plots how it went.
 --
 --   build/perilune scripts/train_mnist.lua --epochs 12 --seed 1
+--   build/perilune scripts/train_mnist.lua --extra drawings          # corrected drawings, and classes taught, too
 --   lua5.4 scripts/train_mnist.lua --help
 
 -- Perilune from the source tree that this script lies in, unless it is at hand already.
@@ -35,6 +36,11 @@ local function options()
   parser:option("--activation", "Activation of the hidden layers.", "relu")
   parser:option("--augment", "Change the images at random while learning: light turns, scales, slants and shifts them, "
     .. "full distorts them elastically too."):default "none":choices { "none", "light", "full" }
+  parser:option("--extra", "Learn from the drawings in this folder too, as the drawing program keeps them (one folder a "
+    .. "class); classes that are no digits become further outputs of the net. May be given again."):count "*"
+    :argname "<folder>"
+  parser:option("--extra-repeat", "How often each of these drawings counts in an epoch: they are few beside MNIST's.", "10",
+    script.count)
   parser:option("--validation", "Part of the training data to hold back for validation.", "0.1", script.fraction)
   parser:option("--patience", "Stop after so many epochs without a better validation loss; 0 does not.", "0",
     script.integer)
@@ -61,7 +67,7 @@ local function augmentation(data, kind)
     elastic = kind == "full" and { alpha = 20, sigma = 4 } or nil }
 end
 
-local function digit_net(nn, o)
+local function digit_net(nn, o, outputs)
   local first, second = table.unpack(o.filters or { 32, 64 }, 1, 2)
   local layers = {
     nn.Conv2D { first, kernel = 3, activation = o.activation }, nn.MaxPool2D { 2 },
@@ -70,10 +76,48 @@ local function digit_net(nn, o)
     nn.Dense { o.units, activation = o.activation },
   }
   if o.dropout > 0 then layers[#layers + 1] = nn.Dropout { o.dropout } end
-  layers[#layers + 1] = nn.Dense { 10, activation = "softmax" }
+  layers[#layers + 1] = nn.Dense { outputs, activation = "softmax" }
   local net = nn.Sequential(layers)
   net:build { 28, 28, 1 }
   return net
+end
+
+-- The collections of drawings to learn from.
+local function open_extra(folders)
+  local list = {}
+  for i, folder in ipairs(folders) do
+    list[i] = require("perilune.draw.collection").open(folder)
+    for _, problem in ipairs(list[i].problems) do io.stderr:write(NAME, ": left out: ", problem, "\n") end
+    if #list[i] == 0 then
+      script.fail(NAME, script.NO_DATA, "--extra %s: there are no drawings in it (a folder for each class, with pictures of "
+        .. "28 x 28 as the drawing program keeps corrections)", folder)
+    end
+  end
+  return list
+end
+
+-- The classes of MNIST, and behind them those that only the drawings have, in the order of their names.
+local function all_classes(digits, collections)
+  local classes, known, more = table.move(digits, 1, #digits, 1, {}), {}, {}
+  for _, name in ipairs(digits) do known[name] = true end
+  for _, collection in ipairs(collections) do
+    for name in pairs(collection:counts()) do
+      if not known[name] then more[#more + 1], known[name] = name, true end
+    end
+  end
+  table.sort(more)
+  return table.move(more, 1, #more, #classes + 1, classes)
+end
+
+-- MNIST's training images, and each drawing several times. Returns how many drawings there are, too.
+local function with_extra(train, collections, classes, times)
+  local sets, count = { train }, 0
+  for _, collection in ipairs(collections) do
+    local drawings = collection:dataset(classes)
+    count = count + #drawings
+    for _ = 1, times do sets[#sets + 1] = drawings end
+  end
+  return #sets > 1 and require("perilune.data").concat(sets) or train, count
 end
 
 local function learning_rate(o, validated)
@@ -144,13 +188,20 @@ local function main()
   local arithmetic = precision == "bf16" and ("bf16 (%s)"):format(unit) or precision
   peri.seed(o.seed)
 
+  local collections = open_extra(o.extra)
   local train, test = script.mnist(NAME, o.data)
-  local validation
+  local classes, validation = all_classes(train.classes, collections), nil
   if o.validation > 0 then train, validation = train:split(1 - o.validation) end
-  local net = digit_net(peri.nn, o)
+  local drawings
+  train, drawings = with_extra(train, collections, classes, o.extra_repeat)
+  local net = digit_net(peri.nn, o, #classes)
+  net.classes = classes
   say("%d images to learn from, %d to validate, %d to test; %d parameters; %d threads, %s, %s", #train,
     validation and #validation or 0, #test, parameter_count(net), threads, peri.isa(), arithmetic)
 
+  if drawings > 0 then
+    say("%d drawings among them, each %d times; classes: %s", drawings, o.extra_repeat, table.concat(classes, " "))
+  end
   local augment = augmentation(peri.data, o.augment)
   if augment then say("%s", tostring(augment)) end
   local history = fit(net, augment and train:augment(augment) or train, validation, o, peri)
@@ -173,7 +224,7 @@ local function main()
       train_accuracy = seen, validation_accuracy = held or json.null, test_accuracy = result.accuracy,
       seconds_per_epoch = script.median(history.seconds) or json.null, epochs = #history.epoch, seed = o.seed,
       threads = threads, isa = peri.isa(), precision = arithmetic,
-      parameters = parameter_count(net),
+      parameters = parameter_count(net), drawings = drawings > 0 and drawings or nil,
     })
   end
   return 0

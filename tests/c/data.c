@@ -90,6 +90,58 @@ static void test_idx_types(void) {
   }
 }
 
+/* What is written has the bytes of the format, and is read back. */
+static void test_idx_write(void) {
+  static const struct {
+    peri_dtype dtype;
+    unsigned char bytes[28];
+    size_t count;
+  } cases[] = {
+      {PERI_U8, {0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 3, 1, 2, 3, 250, 251, 252}, 18},
+      {PERI_I64, {0, 0, 12, 1, 0, 0, 0, 2, 0xff, 0xff, 0xff, 0xfd, 0x00, 0x01, 0x00, 0x00}, 16},
+      {PERI_F32, {0, 0, 13, 2, 0, 0, 0, 1, 0, 0, 0, 2, 0x3f, 0xc0, 0, 0, 0xc0, 0, 0, 0}, 20},
+      {PERI_F64, {0, 0, 14, 1, 0, 0, 0, 1, 0x3f, 0xf8, 0, 0, 0, 0, 0, 1}, 16},
+      {PERI_U8, {0, 0, 8, 2, 0, 0, 0, 0, 0, 0, 0, 3}, 12},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    peri_tensor *t = NULL;
+    unsigned char back[64];
+    char copy[256];
+    CHECK(peri_idx_read(&t, file_of("in.idx", cases[i].bytes, cases[i].count)) == PERI_OK && t->dtype == cases[i].dtype);
+    snprintf(copy, sizeof copy, "%s/out.idx", folder);
+    CHECK(peri_idx_write(copy, t) == PERI_OK);
+    FILE *f = fopen(copy, "rb");
+    CHECK(f && fread(back, 1, sizeof back, f) == cases[i].count && !memcmp(back, cases[i].bytes, cases[i].count));
+    if (f) fclose(f);
+    unlink(copy);
+    peri_tensor_release(t);
+  }
+}
+
+/* A tensor larger than the writer's piece, and what IDX has no way to say. */
+static void test_idx_write_limits(void) {
+  enum { N = 5000 };
+  peri_tensor *t = NULL, *back = NULL;
+  char copy[256];
+  snprintf(copy, sizeof copy, "%s/long.idx", folder);
+  CHECK(peri_tensor_zeros(&t, PERI_I64, 1, (int64_t[]){N}) == PERI_OK);
+  int64_t *values = peri_tensor_data(t);
+  for (int64_t i = 0; i < N; i++) values[i] = i * 100003 - 70000;
+  CHECK(peri_idx_write(copy, t) == PERI_OK && peri_idx_read(&back, copy) == PERI_OK);
+  CHECK(back && peri_tensor_count(back) == N && !memcmp(peri_tensor_data(back), values, N * sizeof *values));
+  values[N - 1] = (int64_t)INT32_MAX + 1;
+  CHECK(peri_idx_write(copy, t) == PERI_EARG && says("2147483648"));
+  CHECK(peri_idx_write("/nowhere/at/all", t) == PERI_EIO && says("/nowhere/at/all"));
+  peri_tensor_release(back);
+  CHECK(peri_idx_read(&back, copy) == PERI_OK); /* the older file is unchanged */
+  peri_tensor_release(back);
+  peri_tensor_release(t);
+  CHECK(peri_tensor_zeros(&t, PERI_F32, 0, NULL) == PERI_OK);
+  CHECK(peri_idx_write(copy, t) == PERI_ESHAPE && says("no axes"));
+  peri_tensor_release(t);
+  unlink(copy);
+}
+
 static void test_idx_errors(void) {
   peri_tensor *t;
   idx_refused(PERI_EFORMAT, "ends at byte 0", "", 0);
@@ -317,6 +369,8 @@ int main(void) {
   uint64_t live = peri_memory_live();
   test_idx_types();
   test_idx_errors();
+  test_idx_write();
+  test_idx_write_limits();
   test_csv();
   test_csv_errors();
   test_csv_long();

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/interrupt.h"
@@ -73,6 +74,62 @@ static void check_replacing(void) {
   CHECK(lstat(link, &found) == 0 && S_ISLNK(found.st_mode));
   CHECK(entries() == 2);
   unlink(link);
+}
+
+static int create(const char *path, const char *text, bool *made) {
+  peri_file_writer *w;
+  int status = peri_file_writer_open(&w, path);
+  if (status == PERI_OK && (status = peri_file_writer_write(w, text, strlen(text))) < 0) peri_file_writer_abort(w);
+  return status < 0 ? status : peri_file_writer_commit_new(w, made);
+}
+
+/* Creating replaces nothing: not a file, not what a link points at, not a link that points nowhere. */
+static void check_creating(void) {
+  bool made;
+  const char *path = path_of("new"), *link = path_of("to_nowhere");
+  int before = entries();
+  CHECK(create(path, "one", &made) == PERI_OK && made && holds(path, "one"));
+  CHECK(create(path, "two", &made) == PERI_OK && !made && holds(path, "one"));
+  CHECK(symlink("nothing", link) == 0 && create(link, "three", &made) == PERI_OK && !made);
+  CHECK(access(path_of("nothing"), F_OK) != 0 && entries() == before + 2);
+  CHECK(unlink(link) == 0 && symlink("new", link) == 0 && create(link, "four", &made) == PERI_OK && !made && holds(path, "one"));
+  unlink(link);
+  unlink(path);
+  CHECK(entries() == before);
+}
+
+/* Of processes that create the same names at once, each name is made by one. */
+static void check_creating_at_once(void) {
+  enum { PROCESSES = 4, NAMES = 50 };
+  int total = 0, pipes[2];
+  CHECK(pipe(pipes) == 0);
+  for (int p = 0; p < PROCESSES; p++) {
+    if (fork() != 0) continue;
+    unsigned char count = 0;
+    for (int i = 0; i < NAMES; i++) {
+      char name[16];
+      bool made = false;
+      snprintf(name, sizeof name, "n%d", i);
+      if (create(path_of(name), "x", &made) == PERI_OK && made) count++;
+    }
+    _exit(write(pipes[1], &count, 1) == 1 ? 0 : 1);
+  }
+  for (int p = 0; p < PROCESSES; p++) {
+    unsigned char count = 0;
+    CHECK(read(pipes[0], &count, 1) == 1);
+    total += count;
+  }
+  while (wait(NULL) > 0) continue;
+  close(pipes[0]);
+  close(pipes[1]);
+  CHECK(total == NAMES);
+  for (int i = 0; i < NAMES; i++) {
+    char name[16];
+    snprintf(name, sizeof name, "n%d", i);
+    CHECK(holds(path_of(name), "x"));
+    unlink(path_of(name));
+  }
+  CHECK(entries() == 1);
 }
 
 static void check_large(void) {
@@ -148,6 +205,8 @@ static void check_reader(void) {
 int main(void) {
   if (!mkdtemp(folder)) return 2;
   check_replacing();
+  check_creating();
+  check_creating_at_once();
   check_large();
   check_full_disk();
   check_interrupt();

@@ -385,7 +385,7 @@ describe("a grown net", function()
   it("grows without a bias too, and keeps what was frozen", function()
     local net = nn.Sequential { nn.Flatten {}, nn.Dense { 5, activation = "relu", trainable = false }, nn.Dense { 3, use_bias = false } }
     net:build { 28, 28, 1 }
-    local grown = grow.classes(net, { "z" }, { "a", "b", "c" })
+    local grown = grow.classes(net, { "z" }, { classes = { "a", "b", "c" } })
     assert.same({ "a", "b", "c", "z" }, grown.classes)
     assert.is_false(grown[2].trainable)
     assert.equal(1, #grown:parameters())

@@ -36,7 +36,7 @@ describe("every script", function()
   it("says what a number should be", function()
     for options, wanted in pairs { ["--epochs 0"] = "whole number of 1 or more", ["--lr x"] = "number of 0 or more",
       ["--validation 1"] = "from 0 to below 1", ["--optimizer magic"] = "adamw",
-      ["--resume"] = "wants %-%-checkpoint" } do
+      ["--resume"] = "wants %-%-checkpoint", ["--extra-repeat 0"] = "whole number of 1 or more" } do
       local _, complaint, code = run("train_mnist", options)
       assert.equal(script.USAGE, code)
       assert.matches(wanted, complaint)
@@ -48,6 +48,9 @@ describe("every script", function()
     assert.equal(script.NO_DATA, code)
     assert.matches("/nowhere", complaint)
     assert.matches("fetch_mnist", complaint)
+    _, complaint, code = run("train_mnist", "--extra /nowhere")
+    assert.equal(script.NO_DATA, code)
+    assert.matches("%-%-extra /nowhere: there are no drawings in it", complaint)
     _, complaint, code = run("evaluate", "--model /nowhere/x.h5")
     assert.equal(script.FAILED, code)
     assert.matches("^evaluate: /nowhere/x.h5", complaint)

@@ -240,37 +240,56 @@ local function seen(picture)
   return picture:reshape(SIDE, SIDE, 1)
 end
 
---- Adds a drawing.
--- @param picture what the net sees, (28, 28, 1): bright ink on a dark ground
--- @param label   its class: 7, "7" or a name
--- @param strokes what it was drawn of, for the .json beside it (see canvas:strokes_table), or nil
--- @return the path of the picture's file
+--- Adds drawings of one class: the three files of all drawings are written once, behind the last.
+-- @param list  of { picture = what the net sees, (28, 28, 1): bright ink on a dark ground, strokes = what it was drawn of,
+--   for the .json beside it (see canvas:strokes_table), or nil }
+-- @param label their class: 7, "7" or a name
+-- @param paths a list that the paths of the pictures' files are added to, one as soon as it is there
+-- @return paths
 -- @raise an error that names the class or the path that is wrong; what was there before stays
-function Collection:add(picture, label, strokes)
-  local name = collection.name(label)
-  local bytes, text = image.encode(seen(picture)), strokes and json.encode(strokes) .. "\n"
+function Collection:add_all(list, label, paths)
+  local name, files = collection.name(label), {}
+  for i, item in ipairs(list) do
+    files[i] = { image.encode(seen(item.picture)), item.strokes and json.encode(item.strokes) .. "\n" }
+  end
+  paths = paths or {}
   make_folder(self.folder)
   make_folder(self.folder .. "/" .. name)
-  local stem = claim(self.folder .. "/" .. name, bytes)
-  if text then core.write_file(stem .. ".json", text) end
+  for _, file in ipairs(files) do
+    local stem = claim(self.folder .. "/" .. name, file[1])
+    paths[#paths + 1] = stem .. ".png"
+    if file[2] then core.write_file(stem .. ".json", file[2]) end
+  end
   self:write_index()
-  return stem .. ".png"
+  return paths
 end
 
---- Takes a drawing away that was added by mistake; one that is gone already is none to complain of.
--- @param path what add gave
-function Collection:remove(path)
-  local ok, reason = os.remove(path)
-  if not ok and file_system().attributes(path, "mode") then error(("drawings: cannot remove %s"):format(reason), 0) end
-  os.remove((path:gsub("%.png$", ".json")))
-  local folder = path:match "^(.*)/[^/]*$"
-  file_system().rmdir(folder) -- which it does to an empty one alone
+--- Adds one drawing.
+-- @param picture as of add_all
+-- @param label   as of add_all
+-- @param strokes as of add_all
+-- @return the path of the picture's file
+-- @raise as add_all
+function Collection:add(picture, label, strokes)
+  return self:add_all({ { picture = picture, strokes = strokes } }, label)[1]
+end
+
+--- Takes drawings away that were added by mistake; of one that is gone already nothing is said.
+-- @param ... what add gave
+function Collection:remove(...)
+  local lfs = file_system()
+  for _, path in ipairs { ... } do
+    local ok, reason = os.remove(path)
+    if not ok and lfs.attributes(path, "mode") then error(("drawings: cannot remove %s"):format(reason), 0) end
+    os.remove((path:gsub("%.png$", ".json")))
+    lfs.rmdir(path:match "^(.*)/[^/]*$") -- which it does to an empty folder alone
+  end
   self:write_index()
 end
 
 --- The collection in a folder; a folder that is not there is made with the first drawing.
 -- @param folder its path
--- @return a collection: #c, c.folder, c.classes, c.entries, c.problems, c:counts(), c:dataset(), c:add(), c:remove()
+-- @return a collection: #c, c.folder, c.classes, c.entries, c.problems, c:counts(), c:dataset(), c:add(), c:add_all(), c:remove()
 -- @raise an error when something else has that name, or the folder cannot be read
 function collection.open(folder)
   if type(folder) ~= "string" or folder == "" then

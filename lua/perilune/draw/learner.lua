@@ -27,8 +27,11 @@ local Learner = { __name = "perilune.draw.Learner" }
 Learner.__index = Learner
 
 local PATIENCE = 0.9     -- seconds that a correction may take in all
+local WORTH_A_WAIT = 0.3 -- the part of them that may go into the accuracy before, where it is not known yet
 local LEARNING_MOST, LEARNING_LEAST = 0.6, 0.2 -- parts of them for learning
 local GOAL = 0.6         -- the probability that a drawing is to reach, or somewhat above the recogniser's threshold
+local TEACHING = 3       -- times as long for a new class
+local OTHERS = 512       -- digits that a new class is told from, beside letters and scribbles
 local UNDO_MOST = 16
 local MOST_DRAWINGS = 100 -- at once
 
@@ -52,7 +55,7 @@ function Learner:follow()
   local net = self.recogniser.net
   local state = net:weights_state()
   if rawequal(self.net, net) and self.state == state then return end
-  self.net, self.state, self.known, self.history = net, state, nil, {}
+  self.net, self.state, self.known, self.cost, self.history = net, state, nil, nil, {}
   self.rehearsal:anchor(net, self.recogniser.labels)
 end
 
@@ -64,26 +67,55 @@ function Learner:prepare()
   self:follow()
 end
 
---- The accuracy of the net as it is now on MNIST's 10,000 test images; worked out once for the same weights. Fills it into
--- the last report, where that has none for want of time.
+-- The accuracy of a net with weights that it had once; it is left as it is.
+function Learner:accuracy_before(entry)
+  if entry.known ~= nil then return entry.known or nil end
+  local now = weights.copy(entry.net)
+  weights.put(entry.net, entry.values)
+  local ok, known = pcall(self.rehearsal.accuracy, self.rehearsal, entry.net)
+  weights.put(entry.net, now)
+  self.state = self.net:weights_state()
+  if not ok then error(known, 0) end
+  entry.known = known or false
+  return known
+end
+
+--- The accuracy of the net as it is now on MNIST's 10,000 test images; worked out once for the same weights. What the last
+-- report lacks for want of time is filled in: see l:pending().
 -- @return from 0 to 1; nil without MNIST, or for a net that does not have all ten digits
 function Learner:evaluate()
   self:prepare()
+  local entry = self.history[#self.history]
+  if self:pending() then self.report.before = self:accuracy_before(entry) end
   if self.known == nil then
     local begin = core.monotonic()
     self.known = self.rehearsal:accuracy(self.recogniser.net) or false
-    self.evaluation = core.monotonic() - begin
+    self.cost = core.monotonic() - begin
   end
-  local report = self.report
-  if report and report.after == nil and report.state == self.state then report.after = self.known or nil end
+  if self:pending() then self.report.after = self.known or nil end
   return self.known or nil
+end
+
+--- Are the accuracies of the last report still to be worked out, by l:evaluate(), since there was no time for it? For a
+-- face to ask when it is idle.
+function Learner:pending()
+  local entry, report = self.history[#self.history], self.report
+  return report ~= nil and report.after == nil and entry ~= nil and report.paths == entry.paths
+    and self.rehearsal:can_tell()
+end
+
+-- Seconds that working out an accuracy takes, about.
+function Learner:evaluation_cost()
+  if self.known ~= nil then return 0 end
+  self.cost = self.cost or self.rehearsal:cost(self.recogniser.net)
+  return self.cost
 end
 
 -- What is to be said beside the accuracies.
 function Learner:note()
   if self.rehearsal.missing then
     return "MNIST is not here: rehearsed drawn digits, and the accuracy is not known (scripts/fetch_mnist.sh gets MNIST)"
-  elseif not self.rehearsal.places then
+  elseif not self.rehearsal:can_tell() then
     return "the net does not have all ten digits: no accuracy on MNIST"
   end
 end
@@ -160,13 +192,15 @@ function Learner:restore(entry)
   self.net, self.state, self.known, self.report = entry.net, entry.net:weights_state(), entry.known, nil
 end
 
--- What is rehearsed may not speak against the classes that were taught beyond the digits.
-function Learner:spare()
+-- What is rehearsed may not speak against the classes that were taught beyond the digits, nor against drawings of one
+-- that is to be.
+function Learner:spare(drawings)
   local taught, parts = {}, {}
   for _, label in ipairs(self.recogniser.labels) do taught[label] = not label:match "^%d$" end
   for _, entry in ipairs(self.kept.entries) do
     if taught[entry.label] then parts[#parts + 1] = entry.bytes end
   end
+  if drawings then parts[#parts + 1] = as_bytes(drawings, 0)[1] end
   self.rehearsal:spare(#parts > 0 and core.cat(parts, 1):float() / 255 or nil)
 end
 
@@ -186,12 +220,14 @@ end
 
 -- Keeps the drawings, then learns them with `work`, then tells of it.
 function Learner:learn(begin, name, list, work)
-  local before, paths = self:evaluate(), {}
+  local paths = {}
+  if self:evaluation_cost() < WORTH_A_WAIT * self.patience then self:evaluate() end
+  local before = self.known or nil
   local pictures, labels = self.kept:stored(self.recogniser.labels)
   local earlier = pictures and { pictures, labels }
   self:remember(paths)
   local ok, result = pcall(function()
-    for i, item in ipairs(list) do paths[i] = self.kept:add(item.picture, name, item.strokes) end
+    self.kept:add_all(list, name, paths)
     return work(earlier)
   end)
   if not ok then
@@ -199,16 +235,16 @@ function Learner:learn(begin, name, list, work)
     error(result, 0)
   end
   local report = { before = before, kept = paths[1], paths = paths, label = name, learned = result.right,
-    steps = result.steps, share = result.share, note = self:note(), state = self.state }
+    steps = result.steps, share = result.share, note = self:note() }
   self.report = report
   report.seconds = core.monotonic() - begin
-  if report.seconds + (self.evaluation or 0) < self.patience then report.after = self:evaluate() end
+  if self.known ~= nil or (before and report.seconds + (self.cost or 0) < self.patience) then self:evaluate() end
   return report
 end
 
 -- How long a correction that began then may go on learning, so that it is all done in time.
 function Learner:time_left(begin)
-  local left = self.patience - (core.monotonic() - begin) - (self.evaluation or 0)
+  local left = self.patience - (core.monotonic() - begin) - (self.cost or 0)
   return math.max(LEARNING_LEAST * self.patience, math.min(LEARNING_MOST * self.patience, left))
 end
 
@@ -216,10 +252,11 @@ end
 local function raise(reason) args.raise(reason, 3) end
 
 --- Keeps a drawing as an example of a class that the net has, and learns it.
--- @param drawing a canvas, or a picture (28, 28, 1) as the net sees it, or any picture, bright on dark
+-- @param drawing a canvas (of several digits on it the newest), or a picture (28, 28, 1) as the net sees it, or any picture,
+--   bright on dark
 -- @param label   the class: 7, "7" or a name
--- @return { before =, after = accuracy on MNIST's test images (after is nil while l:evaluate() is still to be called
---   for want of time; both are nil without MNIST), seconds = until the net knew it, kept = the path of the picture,
+-- @return { before =, after = accuracy on MNIST's test images (nil without MNIST, and where there was no time: l:pending()
+--   is true then, and l:evaluate() fills them in), seconds = until the net knew it, kept = the path of the picture,
 --   learned = does the net say so now?, note = what is to be said beside, or nil }
 -- @raise an error; the net is then as it was, and a drawing that was kept stays
 function Learner:correct(drawing, label)
@@ -242,9 +279,11 @@ function Learner:correct(drawing, label)
 end
 
 -- The recogniser's net gets one more class.
-function Learner:extend(name)
-  local recogniser = self.recogniser
-  recogniser:use(grow.classes(recogniser.net, { name }, recogniser.labels))
+function Learner:extend(name, list)
+  local recogniser, bytes = self.recogniser, as_bytes(list, #self.recogniser.labels)
+  self:spare(list)
+  recogniser:use(grow.classes(recogniser.net, { name }, { classes = recogniser.labels,
+    examples = tuning.variations(bytes), others = self.rehearsal:others(OTHERS) }))
   self.rehearsal:widen(1)
   return #recogniser.labels - 1
 end
@@ -263,7 +302,7 @@ function Learner:teach(name, drawings)
     self:prepare()
     local place = place_of(self.recogniser.labels, class)
     return self:learn(begin, class, list, function(earlier)
-      return self:tune(list, place or self:extend(class), earlier, self.patience)
+      return self:tune(list, place or self:extend(class, list), earlier, TEACHING * self.patience)
     end)
   end)
   if not ok then raise(report) end
@@ -278,7 +317,7 @@ function Learner:undo()
   local label = self.report and self.report.paths == entry.paths and self.report.label
     or entry.paths[1] and entry.paths[1]:match "([^/]+)/[^/]*$"
   self:restore(entry)
-  for _, path in ipairs(entry.paths) do self.kept:remove(path) end
+  self.kept:remove(table.unpack(entry.paths))
   return label
 end
 

@@ -119,21 +119,49 @@ function Rehearsal:batch(step, count)
   return core.take_rows(self.x, self.kept, first, count), core.take_rows(self.targets, self.kept, first, count)
 end
 
---- A net's accuracy on MNIST's 10,000 test images.
--- @return from 0 to 1; nil without MNIST, or for a net that has not all ten digits
-function Rehearsal:accuracy(net)
-  if not self.test or not self.places then return nil end
-  local right, total = 0, 0
+--- What a class that is to be taught must be told from: the letters and scribbles that do not look like one that has been,
+-- and so many digits.
+-- @return float32 (n, 28, 28, 1)
+function Rehearsal:others(count)
+  local rows = {}
+  for _, row in ipairs(self.kept and self.kept:totable() or core.arange(1, #self.order, "int64"):totable()) do
+    local is_digit = self.order[row] <= self.digits
+    if not is_digit or count > 0 then rows[#rows + 1] = row end
+    if is_digit then count = count - 1 end
+  end
+  return core.take_rows(self.x, core.tensor(rows, "int64"), 1, #rows)
+end
+
+--- Can an accuracy be told: is MNIST here, and does the net have all ten digits?
+function Rehearsal:can_tell() return self.test ~= nil and self.places ~= nil end
+
+-- How many of a set's images a net is right about.
+local function right_of(self, net, set)
+  local right = 0
   recording(false, function()
-    for x, y in self.test:batches { 1000 } do
+    for x, y in set:batches { 1000 } do
       local best = net:predict(x:reshape(x.shape[1], table.unpack(net.input_shape))):argmax(2):totable()
       for i, label in ipairs(y:totable()) do
         if best[i] == self.places[label] then right = right + 1 end
       end
-      total = total + #best
     end
   end)
-  return right / total
+  return right
+end
+
+--- A net's accuracy on MNIST's 10,000 test images.
+-- @return from 0 to 1; nil when none can be told
+function Rehearsal:accuracy(net)
+  if not self:can_tell() then return nil end
+  return right_of(self, net, self.test) / #self.test
+end
+
+--- Seconds that this takes, about: a twentieth is tried.
+function Rehearsal:cost(net)
+  if not self:can_tell() then return 0 end
+  local part, begin = self.test:take(math.max(1, #self.test // 20)), core.monotonic()
+  right_of(self, net, part)
+  return (core.monotonic() - begin) * #self.test / #part
 end
 
 return rehearsal

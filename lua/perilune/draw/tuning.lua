@@ -172,6 +172,15 @@ local function run(self, before)
     seconds = core.monotonic() - begin }
 end
 
+--- Slight variations of drawings, as tuning makes them.
+-- @param drawings { pictures, labels }, uint8 (n, 28, 28, 1) and int64 (n)
+-- @return float32 (64, 28, 28, 1)
+function tuning.variations(drawings)
+  local places = {}
+  cycle(places, 64, drawings[1].shape[1], 0, 1)
+  return (augmented({ pictures = drawings[1], labels = drawings[2], augment = augmentation() }, places, SEED, 0))
+end
+
 --- Tunes a net.
 -- @param job net, rehearsal (see perilune.draw.rehearsal; it knows the net's classes), fresh = the drawings, kept = those
 --   of before, or nil: { pictures, labels }, uint8 (n, 28, 28, 1) and int64 (n), classes' places from 0; temperature (of
