@@ -253,6 +253,7 @@ int peri_window_open(peri_window **out, const peri_window_options *o) {
 
 void peri_window_close(peri_window *w) {
   if (!w) return;
+  if (started) peri__events_collect(); /* what comes with an event (a dropped path) is freed with our queue */
   for (peri_window **at = &peri__windows; *at; at = &(*at)->next) {
     if (*at == w) {
       *at = w->next;

@@ -220,7 +220,7 @@ static void put_to_all(peri_window_kind kind, Uint32 timestamp) {
   }
 }
 
-static void collect(void) {
+void peri__events_collect(void) {
   SDL_Event e;
   SDL_PumpEvents();
   while (SDL_PeepEvents(&e, 1, SDL_GETEVENT, SDL_FIRSTEVENT, SDL_LASTEVENT) > 0) {
@@ -269,7 +269,7 @@ static bool wait_a_while(const peri_window *w, double milliseconds, const sigset
 
 static int wait_blocked(peri_window *w, double deadline, peri_window_event *out, const sigset_t *let_in) {
   for (bool whole = true;;) {
-    collect();
+    peri__events_collect();
     if (take(&w->queue, out)) return PERI_WINDOW_EVENT;
     PERI_TRY(peri_interrupt_poll());
     if (w->watch_input && input_ready()) return PERI_WINDOW_INPUT;

@@ -105,7 +105,8 @@ int peri__font_look(char **out, const char *asked); /* the path of a font that i
 /* window_picture.c */
 void peri__pictures_free(peri_window *w);
 
-/* window_events.c */
+/* window_events.c: empties SDL's queue into the windows' own. */
+void peri__events_collect(void);
 void peri__queue_free(peri__queue *q);
 
 /* Alpha 0 in a colour means that none was given. */

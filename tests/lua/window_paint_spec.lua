@@ -82,7 +82,9 @@ describe("a window paints", function()
         local expected = length * thickness + math.pi * (thickness / 2) ^ 2
         local covered = ink(rows)
         assert.is_true(math.abs(covered - expected) < 2 + 0.05 * expected, covered .. " instead of " .. expected)
-        if thickness >= 3 then near({ 0, 0, 0 }, at((20 + to[1]) // 2, (20 + to[2]) // 2)) end
+        for part = 0, thickness >= 3 and 300 or -1 do -- no gaps
+          near({ 0, 0, 0 }, at(math.floor(20 + (to[1] - 20) * part / 300), math.floor(20 + (to[2] - 20) * part / 300)))
+        end
         near(WHITE, at(5, 100))
       end
     end
@@ -149,6 +151,7 @@ describe("a window paints", function()
     assert.is_true(select(2, w:measure("", 12)) > 8)
     local replaced = w:measure("\u{FFFD}", 20)
     for _, bad in ipairs { "\xFF", "\xC0", "\xED", "\x80" } do assert.equal(replaced, (w:measure(bad, 20)), bad) end
+    for _, bad in ipairs { "\xED\xA0\x80", "\xE0\x80\x80" } do assert.equal((w:measure(("\u{FFFD}"):rep(3), 20)), (w:measure(bad, 20))) end
     assert.equal((w:measure("a\u{FFFD}\u{FFFD}b", 20)), (w:measure("a\xE2\x82b", 20)))
     assert.equal((w:measure("a b", 20)), (w:measure("a\nb", 20)))
     assert.equal((w:measure("a b", 20)), (w:measure("a\0b", 20)))

@@ -196,6 +196,8 @@ describe("a window", function()
       short:fill(0, 0, 90, 90, 0, 12)
       short:line(0, 0, 90, 50, 3, 0)
       short:picture("p", peri.ones(3, 3, 1), 0, 0, 9, 9)
+      while short:event(0) do end
+      short:push { type = "move", x = 1, y = 1 }
       short:push { type = "drop", path = "a path that nobody takes" }
       short:event(0)
       short:push { type = "drop", path = "nor this one" }
