@@ -38,7 +38,7 @@ def measure(size, hand, model):
                     session.draw(one)
                     session.click("clear")
             said = session.ask('(function(l) return ("%.3f %.3f %.3f %d"):format(l.p50 * 1e3, l.p99 * 1e3, l.most * 1e3, l.n) end)'
-                               '(face:latency())')
+                               '(window:latency())')
         finally:
             session.pty.close()
     p50, p99, most, n = (float(part) for part in said.split())

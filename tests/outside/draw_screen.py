@@ -180,14 +180,14 @@ class Screen:
 
 
 def find_canvas(picture, left, top, width, height, step=4):
-    """The empty canvas in a window: left, top, width, height in pixels (step pixels off at most). It is where the colour
-    is that covers most of the window after the ground's, whatever is written on it."""
+    """The empty canvas in a window: left, top, width, height in pixels (step pixels off at most). It is where the
+    lightest of the colours is that cover most of the window, whatever is written on it."""
     seen = {}
     for y in range(top, top + height, step):
         for x in range(left, left + width, step):
             seen.setdefault(picture.at(x, y), []).append((x, y))
-    seen.pop(picture.at(left, top), None)
-    xs, ys = zip(*max(seen.values(), key=len))
+    most = sorted(seen, key=lambda colour: -len(seen[colour]))[:4]
+    xs, ys = zip(*seen[max(most, key=lambda colour: sum(colour.to_bytes(3, "big")))])
     return min(xs), min(ys), max(xs) - min(xs) + step, max(ys) - min(ys) + step
 
 

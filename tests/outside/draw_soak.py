@@ -223,12 +223,12 @@ STORM = (
     "function storm(n, seed) math.randomseed(seed) local r = math.random "
     "local names = {'c','u','r','+','-','e','f1','delete','left','backspace','tab'} "
     "for i = 1, n do local k = r(10) local b = ({'left','left','right','middle'})[r(4)] local x, y = r(-50, 1300), r(-50, 1000) "
-    "if k <= 2 then face.window:push{type='press', button=b, x=x % 500 + 20, y=y % 400 + 80} "
-    "elseif k <= 6 then face.window:push{type='move', x=x, y=y} "
-    "elseif k == 7 then face.window:push{type='release', button=b, x=x, y=y} "
-    "elseif k == 8 then face.window:push{type='wheel', dy=r(-9, 9)} "
-    "elseif k == 9 then face.window:push{type='key', key=names[r(#names)], ctrl=r(9)==1, shift=r(9)==1} "
-    "else face.window:push{type=({'expose','leave','text'})[r(3)], text='x'} end end end")
+    "if k <= 2 then window.window:push{type='press', button=b, x=x % 500 + 20, y=y % 400 + 80} "
+    "elseif k <= 6 then window.window:push{type='move', x=x, y=y} "
+    "elseif k == 7 then window.window:push{type='release', button=b, x=x, y=y} "
+    "elseif k == 8 then window.window:push{type='wheel', dy=r(-9, 9)} "
+    "elseif k == 9 then window.window:push{type='key', key=names[r(#names)], ctrl=r(9)==1, shift=r(9)==1} "
+    "else window.window:push{type=({'expose','leave','text'})[r(3)], text='x'} end end end")
 
 
 class WindowSoak:
@@ -308,7 +308,7 @@ class WindowSoak:
         watch.note("pushed", 500)
 
     def drop(self, watch):
-        self.prompt.run(f"face.window:push{{type='drop', path='{self.rng.choice(self.files)}'}}")
+        self.prompt.run(f"window.window:push{{type='drop', path='{self.rng.choice(self.files)}'}}")
         watch.note("drops")
 
     def line(self, watch):
@@ -321,7 +321,7 @@ class WindowSoak:
         """The dialog of a new class with a name typed and taken back."""
         self.run(["key --delay 1 t", "key --delay 1 a", "key --delay 1 adiaeresis", "key --delay 1 3"]
                  + ["key --delay 1 BackSpace"] * 12)
-        self.prompt.run("face.dialog = nil")
+        self.prompt.run("window.dialog = nil")
         watch.note("text", 16)
 
     def correct(self, watch):
@@ -349,7 +349,7 @@ class WindowSoak:
         self.pty.send("\x15\r")
         checks.check("the prompt answers at the end", wait_until(lambda: self.prompt.ask("6 * 7", 20) == "42", 120),
                      self.pty.text()[-500:])
-        self.prompt.run("face.dialog = nil canvas:clear()")
+        self.prompt.run("window.dialog = nil canvas:clear()")
         self.place = self.screen.geometry(self.window)
         self.prompt.run("canvas:begin(0.5, 0.2) canvas:extend(0.5, 0.8) canvas:finish()")
         checks.check("and the recogniser", wait_until(lambda: self.prompt.ask("prediction and 'seen'") == "seen", 30))

@@ -76,7 +76,7 @@ class Session:
     def places(self, name):
         """Where the program has a button, in pixels of the screen: left, top, width, height."""
         text = self.ask(f'(function(p) return table.concat({{ p.x, p.y, p.width, p.height }}, " ") end)'
-                        f'(face:places()["{name}"])')
+                        f'(window:places()["{name}"])')
         x, y, width, height = (float(part) for part in text.split())
         return self.place[0] + x, self.place[1] + y, width, height
 
@@ -237,7 +237,7 @@ def saving(s, checks):
 def dropping(s, checks):
     path = os.path.join(s.folder, "a three, dropped.png")
     hands.sheet([of(3, 1)], path, 200)
-    s.do(f'face.window:push {{ type = "drop", path = "{path}" }}')
+    s.do(f'window.window:push {{ type = "drop", path = "{path}" }}')
     checks.check("a dropped picture is recognised", s.becomes("3") == "3", s.answer())
     s.park()
     wait_for_calm(s.screen)
@@ -245,7 +245,7 @@ def dropping(s, checks):
     bad = os.path.join(s.folder, "no picture.png")
     with open(bad, "wb") as file:
         file.write(b"\x89PNG\r\n\x1a\n" + bytes(60))
-    s.do(f'face.window:push {{ type = "drop", path = "{bad}" }}')
+    s.do(f'window.window:push {{ type = "drop", path = "{bad}" }}')
     told = wait_until(lambda: "no picture.png" in (s.ask("program.message") or ""), 5, 0.1)
     checks.check("a dropped file that is no picture is told", told, s.ask("program.message"))
     checks.check("and changes nothing", s.answer() == "3", s.answer())

@@ -190,9 +190,9 @@ def write_png(path, rows):
 
 
 def sheet(drawings, path, side=150):
-    """All drawings in rows of ten, black on white, for a person to read."""
-    high = (len(drawings) + 9) // 10
-    rows = [bytearray(b"\xff" * (side * 10)) for _ in range(side * high)]
+    """All drawings in rows of ten at most, black on white, for a person to read."""
+    wide, high = min(len(drawings), 10), (len(drawings) + 9) // 10
+    rows = [bytearray(b"\xff" * (side * wide)) for _ in range(side * high)]
     for n, one in enumerate(drawings):
         left, top = n % 10 * side, n // 10 * side
         for stroke in one["strokes"]:
