@@ -53,16 +53,21 @@ class Pty:
     def send(self, data, patience=20):
         """Writes all of it; False when the program did not take it in time or is gone."""
         data = data.encode() if isinstance(data, str) else data
-        end = time.monotonic() + patience
-        while data:
-            if not select.select([], [self.master], [], 0.2)[1]:
-                if time.monotonic() > end or not self.alive():
+        end, pieces = time.monotonic() + patience, [b""]
+        for piece in re.split(rb"(?=\x1b)", data):  # no sequence is torn: its parts could come too long after each other
+            if len(pieces[-1]) + len(piece) > 512:
+                pieces.append(b"")
+            pieces[-1] += piece
+        for piece in pieces:
+            while piece:
+                if not select.select([], [self.master], [], 0.2)[1]:
+                    if time.monotonic() > end or not self.alive():
+                        return False
+                    continue
+                try:
+                    piece = piece[os.write(self.master, piece):]
+                except OSError:
                     return False
-                continue
-            try:
-                data = data[os.write(self.master, data[:512]):]
-            except OSError:
-                return False
         return True
 
     def text(self):

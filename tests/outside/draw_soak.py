@@ -42,8 +42,8 @@ SIGNS = "0123456789+-*/%^<>=~,.:;(){}#&| \t'\"ßλ月\u0301\U0001F319"
 class Watch:
     """The log: memory every 10 seconds, what was done, and the judgement."""
 
-    def __init__(self, pty, log, seconds):
-        self.pty, self.log, self.seconds, self.start = pty, log, seconds, time.monotonic()
+    def __init__(self, soak, log, seconds):
+        self.soak, self.log, self.seconds, self.start = soak, log, seconds, time.monotonic()
         self.samples, self.due, self.done = [], 0, {}
 
     def note(self, kind, n=1):
@@ -55,12 +55,14 @@ class Watch:
     def over(self):
         now = time.monotonic() - self.start
         if now >= self.due:
-            memory = self.pty.resident()
+            memory = self.soak.pty.resident()
             if memory:
                 self.samples.append((now, memory))
                 self.say(f"{now:7.1f} s  {memory:7.1f} MB  " + " ".join(f"{k}={v}" for k, v in sorted(self.done.items())))
             self.due = now + 10
-        return now >= self.seconds or not self.pty.alive()
+            if not self.soak.alive():
+                return True
+        return now >= self.seconds or not self.soak.pty.alive()
 
     def judge(self, checks):
         warm = min(max(self.seconds / 5, 60), self.seconds / 2)
@@ -105,8 +107,12 @@ def tidy(folder):
 
 
 class TerminalSoak:
+    """A terminal that sends what terminals send, and what none does. Keys that leave (q, Esc, Ctrl-C, Ctrl-D) are not
+    pressed where they leave, nor is the word that stands for q clicked: presses stay off the last rows."""
+
     def __init__(self, rng, build, folder, arguments):
         self.rng, self.folder, self.columns, self.rows = rng, folder, 80, 24
+        self.rows_before, self.resized = 24, 0
         self.pty = Pty([os.path.join(build, "perilune"), "draw", "--terminal", *arguments], folder,
                        sanitized(folder, **os.environ), self.columns, self.rows)
         self.files = prepare(folder)
@@ -115,13 +121,20 @@ class TerminalSoak:
         return wait_until(lambda: "draw" in self.pty.text(), 60)
 
     def place(self):
-        if self.rng.random() < 0.9:
-            return self.rng.randint(1, max(self.columns, 1)), self.rng.randint(1, max(self.rows, 1))
+        rows = self.rows if time.monotonic() > self.resized + 3 else min(self.rows, self.rows_before)
+        if self.rng.random() < 0.95:
+            return self.rng.randint(1, max(self.columns, 1)), self.rng.randint(1, max(rows - 2, 1))
         return self.rng.choice([0, 1, 500, 99999]), self.rng.choice([0, 1, 300, 2 ** 31])
+
+    def click(self):
+        """Somewhere on the canvas: what was typed is left, keys are commands again."""
+        self.pty.send("\x1b[<0;5;4M\x1b[<0;5;4m")
 
     def scribble(self, watch):
         x, y = self.place()
         button = self.rng.choice([0, 0, 0, 2, 2, 1])
+        if button == 0 and x > 0.5 * self.columns and self.rng.random() < 0.97:
+            x = max(x // 2, 1)  # on the right there are the bars: a click on one learns for a while
         out = [f"\x1b[<{button};{x};{y}M"]
         for _ in range(self.rng.randint(0, 60)):
             x, y = max(1, x + self.rng.randint(-3, 3)), max(1, y + self.rng.randint(-2, 2))
@@ -132,68 +145,84 @@ class TerminalSoak:
         self.pty.send("".join(out))
 
     def digit(self, watch):
-        one, columns, rows = self.rng.choice(drawings()), min(self.columns // 2, 2 * (self.rows - 2)), self.rows - 2
+        rows = min(self.rows, self.rows_before) - 4
+        one, columns = self.rng.choice(drawings()), min(self.columns // 2, 2 * rows)
         out = []
         for stroke in one["strokes"]:
             code = 0
             for x, y, _ in stroke["points"][::3]:
-                out.append(f"\x1b[<{code};{2 + int(x * columns)};{2 + int(y * rows)}M")
+                out.append(f"\x1b[<{code};{max(2 + int(x * columns), 1)};{max(2 + int(y * rows), 1)}M")
                 code = 32
             out.append("\x1b[<0;5;5m")
         watch.note("mouse", len(out))
         self.pty.send("".join(out))
 
     def keys(self, watch):
-        keys = [self.rng.choice("cccuuuurrr++--==esdfgxyzCUR \t") for _ in range(self.rng.randint(1, 12))]
+        keys = [self.rng.choice("cccuuuurrr++--==esdfgxvyzCUR \t") for _ in range(self.rng.randint(1, 12))]
         watch.note("keys", len(keys))
         self.pty.send("".join(keys))
 
     def arrows(self, watch):
         self.pty.send(self.rng.choice(["\x1b[A", "\x1b[B", "\x1b[C", "\x1b[D", "\x1b[H", "\x1b[F", "\x1b[3~", "\x1b[5~", "\x1b[6~",
-                                       "\x1bOP", "\x1b[1;5C", "\x1b[Z", "\x7f", "\x0c", "\x15", "\x01", "\x05", "\x0b", "\x0e", "\x10"]))
+                                       "\x1b[1;2A", "\x1b[1;2D", "\x1bOP", "\x1b[1;5C", "\x1b[Z", "\x7f", "\x0c", "\x01", "\x05",
+                                       "\x0b", "\x0e", "\x10", "\x19", "\x1a"]))
         watch.note("keys")
 
     def wheel(self, watch):
-        self.pty.send("".join("\x1b[<%d;%d;%dM" % (self.rng.choice([64, 65, 66, 67]), *self.place()) for _ in range(5)))
+        for _ in range(5):
+            column, row = self.place()
+            self.pty.send(f"\x1b[<{self.rng.choice([64, 65, 66, 67])};{column};{row}M")
         watch.note("wheel", 5)
 
     def garbage(self, watch):
         r = self.rng
         made = r.choice([
-            lambda: "\x1b[<" + ";".join(str(r.choice([0, 1, 32, 64, 128, 255, 2 ** 40])) for _ in range(r.randint(0, 5))) + r.choice("Mm"),
-            lambda: "\x1b[" + "".join(r.choice("0123456789;:<=>?") for _ in range(r.randint(0, 80))) + r.choice("@ABJKhlmnXZ~u"),
+            lambda: "\x1b[<" + ";".join(str(r.choice([3, 32, 64, 128, 255, 2 ** 40])) for _ in range(r.randint(0, 5))) + r.choice("Mm"),
+            lambda: "\x1b[" + "".join(r.choice("0123456789;:<=>?") for _ in range(r.randint(0, 50))) + r.choice("@ABJKhlmnXZ~u"),
             lambda: "\x1b[200~" + "".join(r.choice(SIGNS) for _ in range(r.randint(0, 300))) + "\x1b[201~",
-            lambda: "\x1b]52;c;" + "A" * r.randint(0, 300) + "\x07", lambda: "\x1bP" + "q" * r.randint(0, 50) + "\x1b\\",
-            lambda: "".join(r.choice(SIGNS) for _ in range(r.randint(1, 20))) + "\x15",
+            lambda: "\x1b]z;" + "A" * r.randint(0, 300) + "\x07", lambda: "\x1bP" + "#" * r.randint(0, 50) + "\x1b\\",
             lambda: bytes(r.choice([0x80, 0xBF, 0xC0, 0xE2, 0xF0, 0xFF, 0xED, 0xA0]) for _ in range(r.randint(1, 30))),
         ])()
         watch.note("sequences")
         self.pty.send(made)
 
+    def drop(self, watch):
+        """A file dropped on a terminal comes as a paste of its path."""
+        self.click()
+        self.pty.send(f"\x1b[200~{self.rng.choice(self.files)}\x1b[201~")
+        watch.note("drops")
+
     def size(self, watch):
         r = self.rng
+        self.rows_before, self.resized = self.rows, time.monotonic()
         self.columns, self.rows = r.choice([(r.randint(1, 300), r.randint(1, 100)), (80, 24), (200, 60), (44, 14), (1, 1), (0, 0),
                                             (r.randint(40, 120), r.randint(12, 50)), (500, 200)])
         self.pty.resize(self.columns, self.rows)
         watch.note("sizes")
 
+    def enter(self, text):
+        """Types a line of Lua, whatever was being typed before: in the class' question Enter on nothing gives up, else it
+        begins a line; the colon begins one after the former, and is taken back after the latter."""
+        self.click()
+        self.pty.send(f"\x15\r:\x15{text}\r")
+
     def line(self, watch):
-        text = self.rng.choice(LINES) if self.rng.random() < 0.8 else "".join(
-            self.rng.choice(SIGNS) for _ in range(self.rng.randint(1, 40)))
-        self.enter(text)
+        self.enter(self.rng.choice(LINES) if self.rng.random() < 0.8 else "".join(
+            self.rng.choice(SIGNS) for _ in range(self.rng.randint(1, 40))))
+        if self.rng.random() < 0.8:
+            self.click()
         watch.note("lines")
 
-    def enter(self, text):
-        self.pty.send(f"{text}\r")
-
     def correct(self, watch):
+        self.enter("canvas:clear()")
+        self.click()
         self.digit(watch)
-        self.pty.send(str(self.rng.randint(0, 9)))
+        self.pty.send(self.rng.choice([str(self.rng.randint(0, 9)), "tA\r"]))
         watch.note("corrections")
 
     def work(self, watch):
         kinds = [(self.scribble, 30), (self.digit, 12), (self.keys, 20), (self.arrows, 8), (self.wheel, 5), (self.garbage, 10),
-                 (self.size, 6), (self.line, 6)]
+                 (self.size, 6), (self.line, 6), (self.drop, 3)]
         rare = 0
         while not watch.over():
             act = self.rng.choices([kind for kind, _ in kinds], [weight for _, weight in kinds])[0]
@@ -205,13 +234,19 @@ class TerminalSoak:
                 tidy(self.folder)
                 rare = time.monotonic() + 30
 
+    def alive(self):
+        return self.pty.alive()
+
     def answers(self, checks):
         self.pty.resize(100, 30)
-        time.sleep(2)
-        self.pty.send("c")
-        self.pty.forget()
-        self.pty.resize(110, 30)
-        checks.check("it answers at the end", wait_until(lambda: "draw" in self.pty.text(), 30), self.pty.text()[-500:])
+        time.sleep(1)
+
+        def told():
+            self.pty.forget()
+            self.enter("print('six times seven is ' .. 6 * 7)")
+            return wait_until(lambda: "seven is 42" in self.pty.text(), 10)
+        checks.check("it answers at the end", wait_until(told, 60), (self.pty.status, self.pty.text()[-500:]))
+        self.click()
         self.pty.send("q")
         checks.check("and leaves when it is told to", self.pty.wait(30) == 0, self.pty.status)
 
@@ -344,6 +379,9 @@ class WindowSoak:
                 tidy(self.folder)
                 rare = time.monotonic() + 30
 
+    def alive(self):
+        return self.pty.alive() and self.window in self.screen.windows("Perilune")
+
     def answers(self, checks):
         self.screen.resize(self.window, 900, 640)
         self.pty.send("\x15\r")
@@ -383,11 +421,16 @@ def main():
         soak = (WindowSoak if options.face == "window" else TerminalSoak)(random.Random(options.seed), build, folder, arguments)
         try:
             if checks.check("it opens", soak.ready(), soak.pty.text()):
-                watch = Watch(soak.pty, log, options.minutes * 60)
-                soak.work(watch)
-                if checks.check("it lives", soak.pty.alive(), (soak.pty.status, soak.pty.text()[-3000:])):
+                watch = Watch(soak, log, options.minutes * 60)
+                try:
+                    soak.work(watch)
+                except RuntimeError as reason:  # of xdotool, which wants a window
+                    watch.say(f"{reason}")
+                if checks.check("it lives", soak.alive(), (soak.pty.status, soak.pty.text()[-3000:])):
                     soak.answers(checks)
                 watch.judge(checks)
+                if checks.failures:
+                    watch.say(soak.pty.text())
         finally:
             soak.close()
         reports = [open(path, encoding="utf-8", errors="replace").read() for path in glob.glob(os.path.join(folder, "sanitizer*"))]

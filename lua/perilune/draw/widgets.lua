@@ -168,7 +168,7 @@ function Widgets:paint_dialog(state)
   local size, middle = math.min(18 * unit, e.height * 0.55), e.y + e.height / 2
   local shown = state.dialog.text
   local room = e.width - 22 * unit
-  while self:measure(shown, size) > room do shown = shown:sub(utf8.offset(shown, 2)) end -- its end is what is typed
+  while shown ~= "" and self:measure(shown, size) > room do shown = shown:sub(utf8.offset(shown, 2)) end -- its end is what is typed
   local wide = shown ~= "" and self:measure(shown, size) or 0
   if state.dialog.chosen then w:fill(e.x + 8 * unit, middle - size * 0.7, wide, size * 1.4, theme.pressed) end
   self:label(e.x + 8 * unit, middle, shown, size, theme.text)
