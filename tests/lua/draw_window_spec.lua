@@ -354,6 +354,10 @@ describe("the window face", function()
       assert.same({ "correct", "1" }, { learned[1][1], learned[1][2] })
       assert.truthy(learned[1].message:find "learning") -- told before it began
       assert.truthy(face.program.message:find "98.93 %%.*98.91 %%")
+      assert.is_nil(face:hint()) -- though the pointer is over the bar still
+      local x, y = middle "bar 3"
+      push { type = "move", x = x, y = y }
+      assert.truthy(face:hint():find "this is 2")
     end)
 
     it("what a digit's key says, once", function()

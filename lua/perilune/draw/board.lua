@@ -183,7 +183,7 @@ end
 
 -- What the verdict says: the large text, the line below it (the longest form that fits is taken), and whether the large
 -- text is an answer.
-local function words_of(prediction)
+local function words_of(prediction, classes)
   if not prediction then return "draw a digit", { "the right button erases", "right: eraser" }, false end
   local percent = ("%.1f %%"):format(prediction.confidence * 100)
   if prediction.number then
@@ -191,7 +191,7 @@ local function words_of(prediction)
     return prediction.number, { ("%d digits, %s the least sure"):format(#prediction.digits, percent), percent }, true
   end
   if prediction.certain == false then
-    return "not a digit", { ("nearest: %s, %s"):format(prediction.label, percent), prediction.label .. ", " .. percent }, false
+    return classes > 10 and "none of these" or "not a digit", { ("nearest: %s, %s"):format(prediction.label, percent), prediction.label .. ", " .. percent }, false
   end
   return prediction.label, { percent }, true
 end
@@ -201,7 +201,7 @@ local FIGURE_TOP, FIGURE_BOTTOM = 0.2, 0.93
 
 function Board:paint_verdict(state)
   local r, unit = self.places.verdict, self.unit
-  local large, texts, answer = words_of(self.program.prediction)
+  local large, texts, answer = words_of(self.program.prediction, self.count)
   local small, small_size = self:choose(texts, 14 * unit, r.width)
   local wanted = answer and math.min(0.86 * (r.height - 2.2 * small_size) / (FIGURE_BOTTOM - FIGURE_TOP), 320 * unit)
     or math.min(26 * unit, r.height * 0.3)

@@ -19,7 +19,7 @@ local layout = {}
 
 local UNIT_WIDTH, UNIT_HEIGHT = 900, 640
 local UNIT_LEAST, UNIT_MOST = 0.8, 3
-local PANEL_LEAST = 172 -- of a panel beside the canvas, in points however small the window is
+local PANEL_LEAST = 172 -- of a panel beside the canvas, in points
 local ROW_LEAST, ROW_MOST = 15, 46
 local COLUMN_LEAST = 92
 
@@ -142,7 +142,8 @@ end
 
 -- What a window's content becomes with the panel beside the canvas, and below it: the canvas' side and the panel.
 local function beside(content, gap, unit)
-  local side = math.min(content.height, content.width - gap - math.max(PANEL_LEAST, 220 * unit))
+  local least = math.min(math.max(PANEL_LEAST, 220 * unit), 0.4 * content.width) -- the canvas is the larger part
+  local side = math.min(content.height, content.width - gap - least)
   side = math.max(0, side)
   local width = math.min(content.width - side - gap, math.max(side, 360 * unit))
   local height = math.min(content.height, math.max(side, 320 * unit)) -- as high as the canvas, where bars have room

@@ -31,6 +31,7 @@ local function hover(self, event)
   local name = event and self.board:at(event.x, event.y, self.scroll)
   local pointer = name == "canvas" and not event.touch and not self.dialog and { x = event.x, y = event.y } or nil
   if name ~= self.hover or pointer or self.pointer then self.dirty = true end
+  if name ~= self.hover then self.told_over = nil end
   self.hover, self.pointer = name, pointer
 end
 

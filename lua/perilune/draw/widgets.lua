@@ -149,12 +149,11 @@ end
 function Widgets:paint_status(state)
   local r = self.places.status
   local size, middle = math.min(13 * self.unit, r.height * 0.62), r.y + r.height / 2
-  local name = self:cut(self.program.recogniser.name or "", size, r.width * 0.4)
-  local wide = self:measure(name, size)
-  self:label(r.x + r.width, middle, name, size, theme.faint, "right")
   local text = state.hint or self.program.message
-  self:label(r.x, middle, self:cut(text, size, r.width - wide - 2 * self.layout.gap), size,
-    state.busy and theme.accent or theme.soft)
+  local name = self:cut(self.program.recogniser.name or "", size, r.width * (text == "" and 1 or 0.35))
+  self:label(r.x + r.width, middle, name, size, theme.faint, "right")
+  local room = r.width - (name ~= "" and self:measure(name, size) + 2 * self.layout.gap or 0)
+  self:label(r.x, middle, self:cut(text, size, room), size, state.busy and theme.accent or theme.soft)
 end
 
 --- The name of a new class is asked for.

@@ -118,10 +118,10 @@ function Face:follow()
   if not program.explaining or not program.prediction then self.heat, self.explained = nil, nil end
 end
 
--- What the pointer is over, told in the status line.
+-- What the pointer is over, told in the status line; not of what was just clicked, whose outcome stands there.
 function Face:hint()
   local class = self:bar()
-  if class and self.prediction then
+  if class and self.prediction and self.told_over ~= self.hover then
     return ("click if this is %s: it is kept and learned"):format(self.program.recogniser.labels[class])
   end
 end
@@ -187,7 +187,7 @@ function Face:work(text, f, ...)
   self.busy = true
   self:paint()
   local ok, result = pcall(self.program.attempt, self.program, f, ...)
-  self.busy, self.dirty = false, true
+  self.busy, self.dirty, self.told_over = false, true, self.hover
   if not ok then error(result, 0) end
   return result
 end
