@@ -4,6 +4,7 @@
 -- drawn anew by a narrower pen: of 0.13 of the digits' height at most (MNIST's pens: about 0.1 to 0.2). Pictures on the
 -- canvas stay as they are, and erasers as broad as they were.
 -- @module perilune.draw.ink
+local core = require "perilune.core"
 local image = require "perilune.image"
 local raster = require "perilune.draw.raster"
 
@@ -66,11 +67,33 @@ function Ink:update()
   local picture = self.raster:update()
   local box = image.box(picture, 0.5)
   if not box then return nil end
+  self.drawn_as = nil
   local pen = broadest_of(self.canvas.strokes)
   local most = befitting(box, pen, self.side)
   if pen <= 1.1 * most then return picture end
   local narrow = self:redrawn(most)
-  return image.box(narrow, 0.5) and narrow or picture -- an eraser may have left only what the broad pen had drawn
+  if not image.box(narrow, 0.5) then return picture end -- an eraser may have left only what the broad pen had drawn
+  self.drawn_as = self.strokes
+  return narrow
+end
+
+--- What is known of the strokes on the picture, for perilune.draw.segments.
+function Ink:known()
+  local list = {}
+  for _, step in ipairs(self.canvas.strokes) do
+    if not step.picture and not step.erase then list[#list + 1] = step end
+  end
+  return { list = list, side = self.side, draw = function(some) return self:only(some) end }
+end
+
+-- Some strokes alone, as broad as they were last drawn, erasers too.
+function Ink:only(some)
+  local wanted, picture = {}, core.zeros { self.side, self.side, 1 }
+  for _, step in ipairs(some) do wanted[step] = true end
+  for _, step in ipairs(self.canvas.strokes) do
+    if wanted[step] or step.erase then image.stroke(picture, self.drawn_as and self.drawn_as[step] or step) end
+  end
+  return picture
 end
 
 return ink

@@ -225,7 +225,7 @@ function Recogniser:read(canvas)
   if self.canvas ~= canvas then self.canvas, self.ink = canvas, inks.new(canvas, RENDER) end
   local picture = self.ink:update()
   if not picture then return {} end
-  local found, inputs = segments.find(picture, function(list) return self:confidences(list) end), {}
+  local found, inputs = segments.find(picture, function(list) return self:confidences(list) end, self.ink:known()), {}
   for i, digit in ipairs(found) do inputs[i] = digit.input end
   local list = self:say(inputs)
   for i, seen in ipairs(list) do

@@ -9,6 +9,7 @@
 -- `read` stands for the net: it is given a list of inputs (28, 28, 1) and says how sure it is of each, 0 to 1.
 -- @module perilune.draw.segments
 local image = require "perilune.image"
+local splits = require "perilune.draw.splits"
 
 local segments = {
   --- Strokes thinner than MNIST's are widened to them: in pixels of its 20 x 20 box.
@@ -92,10 +93,15 @@ end
 local Search = {}
 Search.__index = Search
 
--- The group's input, where it is from, and how sure the net is of it.
+function Search:prepare(group)
+  if group.input then return end
+  group.input, group.place = image.digit_of(group.ink or self.ink, group.labels or self.labels, group.ids, segments.THICKEN)
+end
+
+-- How sure the net is of a group.
 function Search:look(group)
-  if not group.input then
-    group.input, group.place = image.digit_of(self.ink, self.labels, group.ids, segments.THICKEN)
+  if not group.confidence then
+    self:prepare(group)
     group.confidence = self.read({ group.input })[1]
   end
   return group.confidence
@@ -131,24 +137,34 @@ function Search:join(groups)
   return groups
 end
 
+-- Takes groups apart that are more than one digit.
+function Search:split(groups)
+  local list = {}
+  for _, group in ipairs(groups) do
+    local parts = splits.worth(self, group) and (splits.by_strokes(self, group) or splits.by_cuts(self, group)) or { group }
+    table.move(parts, 1, #parts, #list + 1, list)
+  end
+  return list
+end
+
 --- The digits on a picture of clean ink.
--- @param ink  float32 (H, W, 1), 1 on 0
--- @param read see above
+-- @param ink     float32 (H, W, 1), 1 on 0
+-- @param read    see above
+-- @param strokes what is known of the strokes on it: { list = strokes, side = rows and columns of the picture, draw = a
+--   function that draws some of them alone, as such a picture }; optional
 -- @return a list from left to right of { input = float32 (28, 28, 1), place = where it is from (see image.digit_of) }; empty
 --   when there is no ink
-function segments.find(ink, read)
+function segments.find(ink, read, strokes)
   local labels, pieces = image.pieces(ink)
-  local search = setmetatable({ ink = ink, labels = labels, read = read, tallest = 0 }, Search)
+  local search = setmetatable({ ink = ink, labels = labels, read = read, strokes = strokes, tallest = 0 }, Search)
   local groups = {}
   for i, piece in ipairs(pieces) do
     groups[i] = group_of(piece, i)
     search.tallest = math.max(search.tallest, piece.height)
   end
-  groups = search:join(groups)
-  table.sort(groups, function(a, b) return a.left + a.right < b.left + b.right end)
-  for _, group in ipairs(groups) do
-    if not group.input then group.input, group.place = image.digit_of(ink, labels, group.ids, segments.THICKEN) end
-  end
+  groups = search:split(search:join(groups))
+  for _, group in ipairs(groups) do search:prepare(group) end
+  table.sort(groups, function(a, b) return a.place.left + a.place.right < b.place.left + b.place.right end)
   return groups
 end
 
