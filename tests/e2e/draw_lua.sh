@@ -238,6 +238,11 @@ stroke 0 10,10 20,10
 shows "a seven" '^.{50}██████████ +90.0%$|█ +90.0%'
 stroke 0 10,12 20,12
 shows "a number: large, with its likelihood" '65.6%'
+shows "the bars of its last digit" '^.{48}4 ████.* 90.0%'
+keys Tab
+shows "Tab chooses the next one" '^.{48}1 ████.* 90.0%'
+mouse 0 58 6 M; mouse 0 58 6 m
+shows "a click on a large one that one" '^.{48}9 ████.* 90.0%'
 stroke 0 10,14 20,14
 shows "no digit" 'not a digit'
 shows "but perhaps" 'perhaps 7, 90.0%'

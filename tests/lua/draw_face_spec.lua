@@ -251,6 +251,19 @@ describe("the face's picture", function()
     for i, digit in ipairs { 1, 9, 8, 4 } do number.digits[i] = prediction(digit, 0.9) end
     view:paint(state(canvas, number))
     assert.is_truthy(picture(view.screen):find("65.6%", 1, true))
+    local chosen = state(canvas, number)
+    chosen.chosen, chosen.shown = 2, number.digits[2]
+    view:paint(chosen)
+    local best = colours.theme("256").best
+    local places = {}
+    for column = 48, 78 do
+      for row = 2, 13 do
+        local kind, digit = view:hit(column, row)
+        if view.screen.inks[(row - 1) * 80 + column] == best then places[kind == "digit" and digit or 0] = true end
+      end
+    end
+    assert.same({ [2] = true }, places)
+    assert.equal(best, view.screen.inks[22 * 80 + 49]) -- of the nine's bar
     number.number = "1984198419841984"
     view:paint(state(canvas, number))
     assert.is_truthy(picture(view.screen):find("» 1984198419841984 «", 1, true))

@@ -44,8 +44,8 @@ local function recorder(self)
 end
 
 --- A line.
--- @param options { session = see perilune.repl.evaluate, show = function(text) that shows completions and help (lines), columns =
---   function() -> the screen's, prompts = { first, more } }
+-- @param options { session = see perilune.repl.evaluate (without one it only asks for a text), show = function(text) that
+--   shows completions and help, columns = function() -> the screen's, prompts = { first, more } }
 function line.new(options)
   local session = options.session
   local self = setmetatable({ show = options.show }, Line)

@@ -1,5 +1,5 @@
---- The pane in which the output of pieces of Lua appears: it grows up from the bottom of the screen as far as it is allowed
--- to, and can be scrolled through.
+--- The pane in which the output of pieces of Lua appears: it grows up from the bottom of the screen as far as it is
+-- allowed to, and can be scrolled through.
 -- @module perilune.draw.pane
 local ansi = require "perilune.draw.ansi"
 

@@ -30,9 +30,9 @@ end
 
 -- --- the winner -------------------------------------------------------------------------------------------------
 
--- Large characters in half-blocks; `colour_of` tells each one's. Returns the rows and columns they took; nil when the font
--- lacks one or there is no room.
-local function paint_large(screen, text, column, row, width, height, colour_of)
+-- Large characters in half-blocks; `colour_of` tells each one's, `spots` gets their places. Returns the rows and columns
+-- they took; nil when the font lacks one or there is no room.
+local function paint_large(screen, text, column, row, width, height, colour_of, spots)
   local glyphs = {}
   for character in text:gmatch(utf8.charpattern) do glyphs[#glyphs + 1] = font.glyph(character) or nil end
   if #glyphs == 0 or #glyphs ~= utf8.len(text) then return nil end
@@ -42,6 +42,8 @@ local function paint_large(screen, text, column, row, width, height, colour_of)
   local high = font.HEIGHT * scale
   for i, glyph in ipairs(glyphs) do
     local left, colour = column + (i - 1) * (font.WIDTH + 1) * scale, colour_of(i)
+    spots[#spots + 1] = { digit = i, left = left, right = left + font.WIDTH * scale - 1, top = row,
+      bottom = row + (high - 1) // 2 }
     for y = 0, high - 1, 2 do
       for x = 0, font.WIDTH * scale - 1 do
         local top = glyph[y // scale + 1][x // scale + 1]
@@ -67,7 +69,7 @@ local function likelihood(prediction)
 end
 
 -- In `height` rows from `row` on.
-local function paint_winner(screen, at, row, height, state)
+local function paint_winner(screen, at, row, height, state, spots)
   local prediction, theme = state.prediction, state.theme
   if not prediction then
     screen:text(at.column, row + height // 2, "draw a digit on the left", theme.faint, nil, at.last)
@@ -94,8 +96,8 @@ local function paint_winner(screen, at, row, height, state)
   if height >= 6 then
     -- Of a number the digit whose bars are shown stands out.
     rows, across = paint_large(screen, text, at.column + 2, top, room, digit_height, function(i)
-      return (prediction.current or i) == i and theme.best or theme.text
-    end)
+      return (state.chosen or i) == i and theme.best or theme.text
+    end, spots)
   end
   if not rows then
     local column = screen:text(at.column, row + height // 2, ("» %s «"):format(text), theme.best, nil, at.last)
@@ -154,7 +156,7 @@ local function paint_bars(screen, at, row, last, state)
     local y = row + i - 1
     classes[y] = class
     paint_bar(screen, at, y, { name = names[i], width = width, value = state.values[class],
-      best = state.prediction ~= nil and class == state.prediction.best }, state)
+      best = state.shown ~= nil and class == state.shown.best }, state)
   end
   return classes
 end
@@ -188,19 +190,23 @@ end
 
 -- Of several digits each at half the size, as many as there is room for. Returns the rows taken.
 -- @param alone the winner has no place of its own
-local function paint_inputs(screen, at, row, state, alone)
+local function paint_inputs(screen, at, row, state, spots, alone)
   local prediction, theme = state.prediction, state.theme
-  local column = screen:text(at.column, row, "what the net sees", theme.faint, nil, at.last)
+  local behind = screen:text(at.column, row, "what the net sees", theme.faint, nil, at.last)
   if alone and prediction then
     local certain = prediction.certain ~= false
-    screen:text(column, row, certain and (": %s, %s"):format(prediction.number or prediction.label, percent(likelihood(prediction)))
-      or ": no digit", theme.best, nil, at.last)
+    local said = ("%s, %s"):format(prediction.number or prediction.label, percent(likelihood(prediction)))
+    screen:text(behind, row, ": " .. (certain and said or "no digit"), theme.best, nil, at.last)
   end
   local digits = prediction and prediction.digits
   if digits and #digits > 1 then
     for i, digit in ipairs(digits) do
       local column = at.column + (i - 1) * (SEEN // 2 + 1)
-      if column + SEEN // 2 - 1 <= at.last then paint_seen(screen, column, row + 1, digit.input, 2, state) end
+      if column + SEEN // 2 - 1 <= at.last then
+        paint_seen(screen, column, row + 1, digit.input, 2, state)
+        spots[#spots + 1] = { digit = i, left = column, right = column + SEEN // 2 - 1, top = row + 1,
+          bottom = row + SEEN // 4 }
+      end
     end
   elseif prediction and prediction.input then
     paint_seen(screen, at.column, row + 1, prediction.input, 1, state)
@@ -217,10 +223,13 @@ local WINNER_LEAST = 6
 --- Paints the panel.
 -- @param screen see perilune.draw.screen
 -- @param at     { column, row, width, last_row }
--- @param state  { prediction = or nil, values = bars' lengths, labels =, theme = see perilune.draw.colours, plain = no colours,
---   seeing = the net's picture is asked for although there is little room }
+-- @param state  { prediction = or nil, chosen = which of a number's digits the bars are of, or nil; shown = that one's
+--   prediction, values = bars' lengths, labels =, theme = see perilune.draw.colours, plain = no colours, seeing = the
+--   net's picture is asked for although there is little room }
 -- @return the classes that have a bar, by row of the screen
+-- @return where digits of a number can be chosen: a list of { left =, right =, top =, bottom =, digit = }
 function panel.paint(screen, at, state)
+  local spots = {}
   at.last = at.column + at.width - 1
   for row = at.row, at.last_row do screen:blank(row, at.column, at.last) end
   local height = at.last_row - at.row + 1
@@ -228,15 +237,15 @@ function panel.paint(screen, at, state)
   local free, row = height - bars, at.row
   local wide = at.width >= SEEN
   if wide and free >= SEEN // 2 + 2 + WINNER_LEAST + 4 then
-    paint_inputs(screen, at, at.last_row - bars - SEEN // 2 - 1, state)
+    paint_inputs(screen, at, at.last_row - bars - SEEN // 2 - 1, state, spots)
     free = free - SEEN // 2 - 2
   elseif state.seeing and wide and height >= SEEN // 2 + 4 then
-    row = row + paint_inputs(screen, at, row, state, true)
+    row = row + paint_inputs(screen, at, row, state, spots, true)
     bars = math.min(#state.values, height - SEEN // 2 - 1)
     free = height - SEEN // 2 - 1 - bars
   end
-  if free >= 1 then paint_winner(screen, at, row, free, state) end
-  return paint_bars(screen, at, at.last_row - bars + 1, at.last_row, state)
+  if free >= 1 then paint_winner(screen, at, row, free, state, spots) end
+  return paint_bars(screen, at, at.last_row - bars + 1, at.last_row, state), state.chosen and spots or {}
 end
 
 return panel

@@ -58,8 +58,8 @@ end
 local function screen_of(self)
   local columns, rows = self.size()
   local deep = { ["24bit"] = "true", none = "none" }
-  return { width = columns, height = rows, colors = deep[self.colours] or "256", color = self.colours ~= "none", unicode = true,
-    sixel = false, pipe = false }
+  return { width = columns, height = rows, colors = deep[self.colours] or "256", color = self.colours ~= "none",
+    unicode = true, sixel = false, pipe = false }
 end
 
 -- The place where peri.display shows things, and progress bars.
@@ -114,8 +114,8 @@ local function open_session(self)
 end
 
 --- What runs pieces for a face.
--- @param options { program = see perilune.draw.program, pane = see perilune.draw.pane, paint = function() that brings the screen
---   up to date, size = function() -> columns and rows for values, colours = the terminal's mode }
+-- @param options { program = see perilune.draw.program, pane = see perilune.draw.pane, paint = function() that brings the
+--   screen up to date, size = function() -> columns and rows for values, colours = the terminal's mode }
 function pieces.new(options)
   local self = setmetatable({
     program = options.program, pane = options.pane, paint = options.paint, size = options.size, colours = options.colours,

@@ -1,7 +1,7 @@
---- The terminal face: draws with the mouse or the keyboard, shows what the recogniser says while the pen moves, and runs Lua
--- that is typed at the bottom.
+--- The terminal face: draws with the mouse or the keyboard, shows what the recogniser says while the pen moves, and runs
+-- Lua that is typed at the bottom.
 --
--- One loop: wait for input (or for the next frame while something moves), put it into the program (perilune.draw.program),
+-- One loop: wait for input (or for the next frame while something moves), let it steer the program (perilune.draw.steer),
 -- and at most 60 times a second recognise and send what changed on the screen.
 -- @module perilune.draw.terminal
 local colours = require "perilune.draw.colours"
@@ -12,6 +12,7 @@ local lines = require "perilune.draw.line"
 local panes = require "perilune.draw.pane"
 local pieces = require "perilune.draw.pieces"
 local programs = require "perilune.draw.program"
+local steer = require "perilune.draw.steer"
 local views = require "perilune.draw.view"
 local waiting = require "perilune.repl.waiting"
 
@@ -22,10 +23,9 @@ local ESCAPE_WAIT = 0.05 -- seconds after which an Esc alone is the key
 local IDLE_WAIT = 0.5
 local EASE = 0.5         -- how much of its way a bar goes in one frame
 local STILL = 0.002
-local STEP, FINE = 1 / 24, 1 / 96 -- of the keyboard's pen, in sides of the canvas; the latter with Shift
-local WHEEL_ROWS = 3
 
--- The alternate screen, no cursor, no wrapping; mouse buttons and drags (1002) as SGR reports (1006); pastes marked (2004).
+-- The alternate screen, no cursor, no wrapping; mouse buttons and drags (1002) as SGR reports (1006); pastes are marked
+-- (2004).
 local ENTER = "\27[?1049h\27[?25l\27[?7l\27[0m\27[2J\27[?1002h\27[?1006h\27[?2004h"
 local LEAVE = "\27[?2004l\27[?1006l\27[?1002l\27[?1000l\27[0m\27[2J\27[?7h\27[?25h\27[?1049l"
 
@@ -37,7 +37,8 @@ Face.__index = Face
 function Face:resize()
   local columns, rows = core.raw_terminal_size()
   columns, rows = columns or 80, rows or 24
-  if self.view and self.view.screen.columns == columns and self.view.screen.rows == rows and not self.redraw then return end
+  local screen = self.view and self.view.screen
+  if screen and screen.columns == columns and screen.rows == rows and not self.redraw then return end
   self.redraw = false
   self.view = views.new(columns, rows, { title = self.title, colours = self.colours })
   core.raw_terminal_write "\27[0m\27[2J"
@@ -59,13 +60,23 @@ function Face:find_heat()
   if not heat then program.explaining = false end
 end
 
+-- Which of a number's digits the bars are of: the one that was chosen, else that is being written (nil when there is one
+-- digit alone); and the prediction that they show.
+function Face:chosen()
+  local prediction = self.program.prediction
+  local digits = prediction and prediction.digits
+  if not digits then return nil, prediction end
+  local at = self.choice and self.choice <= #digits and self.choice or prediction.current or #digits
+  return at, digits[at]
+end
+
 -- Moves the bars towards what was predicted; true while they are on their way.
 function Face:move_bars()
-  local program, moving = self.program, false
-  local count = #program.recogniser.labels
+  local _, shown = self:chosen()
+  local moving, count = false, #self.program.recogniser.labels
   for i = #self.values, count + 1, -1 do self.values[i] = nil end
   for i = 1, count do
-    local target, value = program.prediction and program.prediction.probabilities[i] or 0, self.values[i] or 0
+    local target, value = shown and shown.probabilities[i] or 0, self.values[i] or 0
     local next_value = value
     if value ~= target then
       next_value = value + (target - value) * EASE
@@ -86,10 +97,12 @@ end
 function Face:paint()
   self.dirty = false
   local program = self.program
+  local chosen, shown = self:chosen()
   local bytes = self.view:paint {
-    canvas = program.canvas, prediction = program.prediction, values = self.values, labels = program.recogniser.labels,
-    message = program.message, heat = self.heat, seeing = self.seeing, mark = self.mark, line = self.asking or self.typing and self.line,
-    pane = self.pane,
+    canvas = program.canvas, prediction = program.prediction, chosen = chosen, shown = shown,
+    values = self.values, labels = program.recogniser.labels,
+    message = program.message, heat = self.heat, seeing = self.seeing, mark = self.mark, pane = self.pane,
+    line = self.asking or self.typing and self.line,
   }
   if bytes ~= "" and not core.raw_terminal_write(bytes) then error("draw: the terminal is gone", 0) end
 end
@@ -117,9 +130,11 @@ function Face:work(what, f, ...)
   program:forget()
 end
 
+-- Of a number the chosen digit is corrected alone.
 function Face:correct(label)
-  if not label then return end
-  self:work(("learning that this is %s ..."):format(label), self.program.correct, self.program, label)
+  local chosen, shown = self:chosen()
+  self:work(("learning that this is %s ..."):format(label), self.program.correct, self.program, label,
+    chosen and shown.input or nil)
 end
 
 function Face:teach()
@@ -139,172 +154,6 @@ function Face:run_piece(code)
   self.program:say ""
   self:settle_bars()
   self.pieces:run(code)
-end
-
--- --- the pen ----------------------------------------------------------------------------------------------------
-
--- Drawing takes away what is in its way.
-function Face:to_canvas()
-  self.typing = false
-  self.pane:close()
-end
-
-function Face:on_press(event)
-  local kind, what = self.view:hit(event.column, event.row)
-  if kind == "class" and event.button == "left" then return self:correct(self.program.recogniser.labels[what]) end
-  if kind == "key" and event.button == "left" then return self:on_key(what) end
-  if kind == "line" then self.typing = true return end
-  if kind == "pane" then return end
-  local x, y = self.view:place(event.column, event.row, true)
-  if not x or event.button ~= "left" and event.button ~= "right" then return end
-  self:to_canvas()
-  self.mark = nil
-  self.program:say ""
-  self.program.canvas:begin(x, y, { erase = event.button == "right" })
-end
-
--- Returns true when the person wants to leave.
-function Face:on_mouse(event)
-  local canvas = self.program.canvas
-  if event.action == "press" then
-    canvas:finish()
-    return self:on_press(event)
-  elseif event.action == "drag" and canvas.stroke then
-    local x, y = self.view:place(event.column, event.row)
-    if x then canvas:extend(x, y) end
-  elseif event.action == "release" then
-    canvas:finish()
-  elseif event.action == "wheel" then
-    self:scroll(event.step * WHEEL_ROWS)
-  end
-end
-
-local directions = { left = { -1, 0 }, right = { 1, 0 }, up = { 0, -1 }, down = { 0, 1 } }
-
--- Arrow keys move the keyboard's pen, which draws or erases while it is down.
-function Face:move_pen(name)
-  local shifted = name:match "^shift%-(.*)$"
-  local direction = directions[shifted or name]
-  if not direction then return false end
-  local mark, step = self.mark or { x = 0.5, y = 0.5 }, shifted and FINE or STEP
-  mark.x = math.max(0, math.min(1, mark.x + direction[1] * step))
-  mark.y = math.max(0, math.min(1, mark.y + direction[2] * step))
-  self.mark = mark
-  local canvas = self.program.canvas
-  mark.down = mark.down and canvas.stroke ~= nil
-  if mark.down then canvas:extend(mark.x, mark.y) end
-  return true
-end
-
-function Face:put_pen(erase)
-  local mark, canvas = self.mark or { x = 0.5, y = 0.5 }, self.program.canvas
-  self.mark = mark
-  local was_down, was_erasing = mark.down and canvas.stroke ~= nil, mark.erase
-  canvas:finish()
-  mark.down = not (was_down and was_erasing == erase)
-  mark.erase = erase
-  if mark.down then canvas:begin(mark.x, mark.y, { erase = erase }) end
-end
-
--- --- keys -------------------------------------------------------------------------------------------------------
-
-function Face:scroll(rows)
-  local columns = self.view.screen.columns
-  if not self.pane.open and not self.pane:empty() and rows < 0 then
-    self.pane.open = true
-  else
-    self.pane:scroll(rows, columns, self.view:pane_most())
-  end
-end
-
-local leaving = { q = true, Q = true, ["ctrl-c"] = true, ["ctrl-d"] = true }
-
--- Keys of the program's commands beside those that it names itself.
-local others = { ["ctrl-z"] = "undo", ["ctrl-y"] = "redo", ["ctrl-s"] = "save", delete = "clear" }
-
-local slow = { save = true } -- commands that may print, or take their time
-
--- Keys that are the face's own.
-local own = {
-  [":"] = function(self) self.typing = true end,
-  enter = function(self) self.typing = true end,
-  [" "] = function(self) self:put_pen(false) end,
-  x = function(self) self:put_pen(true) end,
-  t = function(self) self:teach() end,
-  v = function(self) self.seeing = not self.seeing end,
-  ["ctrl-l"] = function(self) self.redraw = true end,
-  ["page-up"] = function(self) self:scroll(-self.view:pane_most() // 2) end,
-  ["page-down"] = function(self) self:scroll(self.view:pane_most() // 2) end,
-}
-
--- A key while one draws. Returns true when the person wants to leave.
-function Face:on_key(key)
-  local program = self.program
-  if leaving[key] then return true end
-  if key == "escape" then
-    if not self.pane.open then return true end
-    self.pane:close()
-  elseif own[key] then
-    own[key](self)
-  elseif key:find "^%d$" then
-    self:correct(key)
-  elseif not self:move_pen(key) then
-    local command = others[key] or (programs.of_key(key) or {}).name
-    if command and slow[command] then
-      program:say ""
-      self:work("", program.run, program, command)
-    elseif command then
-      program:attempt(command)
-    end
-  end
-end
-
--- A key in the line, or in the one that asks.
-function Face:on_typed(key)
-  local line = self.asking or self.line
-  if key == "ctrl-c" or key == "escape" and not line.editor.search then
-    if key == "escape" then self.pane:close() end
-    if key == "escape" or line:content() == "" then
-      self.typing, self.asking = false, nil
-    else
-      line:begin()
-    end
-    return
-  end
-  if key == "page-up" or key == "page-down" then return own[key](self) end
-  if key == "ctrl-l" then self.redraw = true return end
-  local result = line:press(key)
-  if result == "eof" then
-    self.typing, self.asking = false, nil
-  elseif result == "accept" then
-    local text = line:take()
-    if self.asking then self:answer(text) else self:run_piece(text) end
-  end
-end
-
--- A file that is dropped on a terminal comes as its path, perhaps in quotes.
-function Face:on_paste(text)
-  local line = self.asking or self.typing and self.line
-  if line then return line:paste(text) end
-  local path = text:match "^%s*(.-)%s*$"
-  path = path:match "^'(.*)'$" or path:match '^"(.*)"$' or path:gsub("^file://", ""):gsub("\\(.)", "%1")
-  local lower = path:lower()
-  if lower:find "%.png$" or lower:find "%.jpe?g$" or lower:find "%.pgm$" or lower:find "%.json$" then
-    self:work("", self.program.open, self.program, path)
-  end
-end
-
--- Returns true when the person wants to leave.
-function Face:on_event(event)
-  self.dirty = true
-  if event.kind == "mouse" then return self:on_mouse(event) end
-  if event.kind == "paste" then
-    self:on_paste(event.text)
-  elseif self.asking or self.typing then
-    self:on_typed(event.key)
-  else
-    return self:on_key(event.key)
-  end
 end
 
 -- --- the loop ---------------------------------------------------------------------------------------------------
@@ -342,7 +191,8 @@ function Face:loop()
     if bytes ~= "" then arrived = now end
     if bytes ~= "" or now - arrived >= ESCAPE_WAIT then
       for _, event in ipairs(decoder:feed(bytes)) do
-        if self:on_event(event) then return end
+        self.dirty = true
+        if steer.on_event(self, event) then return end
         fresh = true
       end
     end
@@ -387,8 +237,8 @@ function Face:furnish()
 end
 
 --- Opens the terminal face and returns when the person leaves.
--- @param options those of perilune.draw.program's new (net, model, recogniser, canvas, drawings), or program = one that is
---   there; and title =, colours = "24bit", "256", "16" or "none" (default: what the terminal says of itself)
+-- @param options those of perilune.draw.program's new (net, model, recogniser, canvas, drawings), or program = one that
+--   is there; and title =, colours = "24bit", "256", "16" or "none" (default: what the terminal says of itself)
 -- @return the canvas, and the program
 -- @raise what went wrong, after the terminal was restored
 function terminal.run(options)

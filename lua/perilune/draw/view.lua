@@ -46,7 +46,7 @@ function view.new(columns, rows, options)
   local self = setmetatable({
     screen = screens.new(columns, rows, { colours = options.colours, ground = theme.ground, ink = theme.text }),
     title = options.title, layout = view.layout(columns, rows), theme = theme, plain = options.colours == "none",
-    whole = true, bar_rows = {}, buttons = {}, shades = {}, pixels = {},
+    whole = true, bar_rows = {}, spots = {}, buttons = {}, shades = {}, pixels = {},
   }, View)
   for i = 0, SHADES do self.shades[i] = colours.mix(theme.paper, theme.ink, i / SHADES) end
   return self
@@ -62,8 +62,8 @@ function View:place(column, row, inside)
   return x, y
 end
 
---- What else is at a cell: "class" and its number for a bar, "key" and the key that the keys' row names there, "line",
--- "pane"; or nil.
+--- What else is at a cell: "class" and its number for a bar, "digit" and its place in a number, "key" and the key that
+-- the keys' row names there, "line", "pane"; or nil.
 function View:hit(column, row)
   local l = self.layout
   if not l then return nil end
@@ -78,6 +78,11 @@ function View:hit(column, row)
   if row == l.line and l.line ~= l.keys then return "line" end
   local class = column >= l.panel and column < l.panel + l.panel_width and self.bar_rows[row]
   if class then return "class", class end
+  for _, spot in ipairs(self.spots) do
+    if column >= spot.left and column <= spot.right and row >= spot.top and row <= spot.bottom then
+      return "digit", spot.digit
+    end
+  end
 end
 
 --- The rows that the pane of output may take.
@@ -183,7 +188,8 @@ end
 
 -- The keys, as many as there is room for, the most wanted first. Each { what a click does, what is shown }.
 local keys = {
-  { nil, "draw: left" }, { nil, "erase: right" }, { "c", "c clear" }, { "u", "u undo" }, { "r", "r redo" }, { "q", "q quit" },
+  { nil, "draw: left" }, { nil, "erase: right" }, { "c", "c clear" }, { "u", "u undo" }, { "r", "r redo" },
+  { "q", "q quit" },
   { ":", ": Lua" }, { "e", "e why" }, { nil, "0-9 right" }, { "t", "t teach" }, { "s", "s save" },
   { "v", "v net's view" }, { nil, "+ - pen" }, { nil, "arrows, space: draw" }, { nil, "x erase" },
 }
@@ -263,9 +269,9 @@ function View:paint_bottom(state)
 end
 
 --- Paints everything that changed.
--- @param state { canvas =, prediction = or nil, values = bars' lengths, labels =, message = "", heat = rows of numbers or nil,
---   seeing =, mark = { x, y, down } or nil, line = see perilune.draw.line, when it is typed in; pane = see
---   perilune.draw.pane }
+-- @param state { canvas =, prediction = or nil, chosen and shown (see perilune.draw.panel), values = bars' lengths,
+--   labels =, message = "", heat = rows of numbers or nil, seeing =, mark = { x, y, down } or nil, line = see
+--   perilune.draw.line, when it is typed in; pane = see perilune.draw.pane }
 -- @return the bytes for the terminal
 function View:paint(state)
   local s, l = self.screen, self.layout
@@ -280,9 +286,10 @@ function View:paint(state)
     for row = before, l.keys - 1 do s:blank(row, 1, s.columns) end
   end
   self:paint_canvas(state)
-  self.bar_rows = panels.paint(s, { column = l.panel, row = 2, width = l.panel_width, last_row = l.keys - 1 }, {
-    prediction = state.prediction, values = state.values, labels = state.labels, theme = self.theme, plain = self.plain,
-    seeing = state.seeing,
+  local place = { column = l.panel, row = 2, width = l.panel_width, last_row = l.keys - 1 }
+  self.bar_rows, self.spots = panels.paint(s, place, {
+    prediction = state.prediction, shown = state.shown or state.prediction, chosen = state.chosen,
+    values = state.values, labels = state.labels, theme = self.theme, plain = self.plain, seeing = state.seeing,
   })
   self:paint_title(state.message)
   self.covered = self:paint_bottom(state)
