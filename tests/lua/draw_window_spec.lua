@@ -343,6 +343,7 @@ describe("the window face", function()
           learned[#learned + 1] = { "teach", name, message = program.message }
           return { seconds = 0.5 }
         end,
+        pending = function() return false end,
       }
       return open { program = program }
     end
@@ -358,6 +359,22 @@ describe("the window face", function()
       local x, y = middle "bar 3"
       push { type = "move", x = x, y = y }
       assert.truthy(face:hint():find "this is 2")
+    end)
+
+    it("and tells the accuracies later where there was no time for them", function()
+      noting()
+      local report, pending = { seconds = 0.5 }, false
+      function face.program.learning.correct() pending = true return report end
+      function face.program.learning.pending() return pending end
+      function face.program.learning.evaluate()
+        pending, report.before, report.after = false, 0.99, 0.98
+      end
+      stroke { { 0.2, 0.2 }, { 0.8, 0.2 } }
+      key "1"
+      assert.is_nil(face.program.message:find("MNIST", 1, true))
+      for _ = 1, 100 do face:step(10) end
+      assert.truthy(face.program.message:find("98.00 % of MNIST", 1, true))
+      assert.is_false(pending)
     end)
 
     it("what a digit's key says, once", function()
@@ -443,7 +460,10 @@ describe("the window face", function()
     push { type = "release", x = x, y = y, button = "left" }
     assert.equal("9", face:shown().label)
     local corrected
-    face.program.learning = { correct = function(_, drawing, label) corrected = { drawing, label } return { seconds = 0 } end }
+    face.program.learning = {
+      correct = function(_, drawing, label) corrected = { drawing, label } return { seconds = 0 } end,
+      pending = function() return false end,
+    }
     local input = face.prediction.digits[2].input
     key "6"
     assert.equal("6", corrected[2])
@@ -558,7 +578,9 @@ describe("the window face", function()
   it("scrolls through more classes than fit, and corrects the right one", function()
     local program = programs.new { recogniser = answering(seven, 90) }
     local corrected
-    program.learning = { correct = function(_, _, label) corrected = label return { seconds = 0 } end }
+    program.learning = {
+      correct = function(_, _, label) corrected = label return { seconds = 0 } end, pending = function() return false end,
+    }
     open { program = program, width = 480, height = 360 }
     assert.is_true(face.board.layout.scroll_most > 0)
     assert.is_nil(face:places()["bar 90"])

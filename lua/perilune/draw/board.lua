@@ -191,7 +191,8 @@ local function words_of(prediction, classes)
     return prediction.number, { ("%d digits, %s the least sure"):format(#prediction.digits, percent), percent }, true
   end
   if prediction.certain == false then
-    return classes > 10 and "none of these" or "not a digit", { ("nearest: %s, %s"):format(prediction.label, percent), prediction.label .. ", " .. percent }, false
+    local large = classes > 10 and "none of these" or "not a digit"
+    return large, { ("nearest: %s, %s"):format(prediction.label, percent), prediction.label .. ", " .. percent }, false
   end
   return prediction.label, { percent }, true
 end

@@ -66,10 +66,26 @@ function Program:learner()
   return self.learning
 end
 
--- "98.93 % of MNIST's test images, 98.91 % before"; "" without MNIST.
+-- "98.93 % of MNIST's test images, 98.91 % before"; why that is not known; "" where it is still to be worked out.
 local function accuracies(report)
-  if not report.after then return "" end
+  if not report.after or not report.before then return report.note and "; " .. report.note or "" end
   return ("; %.2f %% of MNIST's test images, %.2f %% before"):format(report.after * 100, report.before * 100)
+end
+
+-- Tells what came of learning; what is missing in it can follow (catch_up).
+function Program:tell(what, report)
+  self:say("learned %s in %.2f s%s", what, report.seconds, accuracies(report))
+  self.learned = { what = what, report = report, message = self.message }
+end
+
+--- Is something left of a correction that there was no time for: the accuracies? For a face to ask when it is idle.
+function Program:behind() return self.learning ~= nil and self.learning:pending() end
+
+--- Works out what was left, and tells it where the message still is the correction's.
+function Program:catch_up()
+  self.learning:evaluate()
+  local learned = self.learned
+  if learned and self.message == learned.message then self:tell(learned.what, learned.report) end
 end
 
 function Program:learn(what, ...)
@@ -87,7 +103,7 @@ end
 -- @return { before =, after = accuracy on MNIST's test images (nil without MNIST), seconds =, kept = path }
 function Program:correct(label, drawing)
   local report = self:learn("correct", drawing or self.canvas, label)
-  self:say("learned this %s in %.2f s%s", tostring(label), report.seconds, accuracies(report))
+  self:tell("this " .. tostring(label), report)
   return report
 end
 
@@ -97,7 +113,7 @@ end
 -- @return as correct
 function Program:teach(name, drawings)
   local report = self:learn("teach", name, drawings or self.canvas)
-  self:say("learned %s in %.2f s%s", tostring(name), report.seconds, accuracies(report))
+  self:tell(tostring(name), report)
   return report
 end
 

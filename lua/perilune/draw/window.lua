@@ -23,6 +23,7 @@ local STILL = 0.002
 local EXPLAIN_CALM = 0.04   -- seconds without the pen after which the overlay is made anew
 local EXPLAIN_PAUSE = 0.1   -- and between two while the pen moves
 local OVERLAY = 168         -- its side
+local CALM = 0.4            -- seconds without the pen after which what can wait is done
 local LATENCIES_MOST = 100000
 
 local Face = {}
@@ -60,7 +61,7 @@ function window.open(options)
   }
   local self = setmetatable({
     window = opened, program = program, values = {}, scroll = 0, latencies = {}, latency_count = 0, waiting_events = {},
-    moved_at = 0, explained_at = 0, dirty = true,
+    moved_at = 0, explained_at = 0, worked_at = 0, dirty = true,
   }, meta)
   self.board = boards.new(opened, program)
   self:frame()
@@ -177,6 +178,17 @@ function Face:explain()
   return 0
 end
 
+-- What a correction had no time for is done when the person pauses. Returns how long to wait for that, or nil.
+function Face:catch_up()
+  local program = self.program
+  if program.canvas.stroke or not program:behind() then return nil end
+  local left = math.max(self.moved_at, self.worked_at) + CALM - core.monotonic()
+  if left > 0 then return left end
+  program:attempt(program.catch_up, program)
+  self.dirty = true
+  return 0
+end
+
 -- ---- what the person does
 
 --- Does something that takes a while, with a word about it in the status line before it begins.
@@ -187,7 +199,7 @@ function Face:work(text, f, ...)
   self.busy = true
   self:paint()
   local ok, result = pcall(self.program.attempt, self.program, f, ...)
-  self.busy, self.dirty, self.told_over = false, true, self.hover
+  self.busy, self.dirty, self.told_over, self.worked_at = false, true, self.hover, core.monotonic()
   if not ok then error(result, 0) end
   return result
 end
@@ -252,7 +264,7 @@ function Face:step(milliseconds)
   local wait, now = milliseconds or 0, core.monotonic()
   local soonest = math.huge
   if self.moving then soonest = math.max(0, (self.painted_at or now) + FRAME - now) end
-  soonest = math.min(soonest, self.explain_in or math.huge)
+  soonest = math.min(soonest, self.explain_in or math.huge, self.catch_up_in or math.huge)
   if soonest < math.huge and (wait < 0 or soonest * 1000 < wait) then wait = math.ceil(soonest * 1000) end
   local why = self:listen(wait)
   if self.leaving then
@@ -260,8 +272,11 @@ function Face:step(milliseconds)
     return false
   end
   self.moving = self:frame()
-  self.explain_in = self:explain()
-  if self.explain_in == 0 then self.explain_in = nil self:frame() end
+  self.explain_in, self.catch_up_in = self:explain(), self:catch_up()
+  if self.explain_in == 0 or self.catch_up_in == 0 then
+    self.explain_in, self.catch_up_in = nil, nil
+    self.moving = self:frame()
+  end
   return true, why
 end
 
