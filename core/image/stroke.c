@@ -147,6 +147,17 @@ static piece piece_of(const peri_stroke *s, int64_t from, int64_t to) {
   return (piece){ax, ay, dx, dy, fmax(square, 1e-12), sqrt(square), fmin(s->radius, FAR), s->erase};
 }
 
+/* Can a stroke change nothing any more, because all is inked, or erased? Ends at the first pixel that it can. */
+static bool is_done(const float *pixels, int64_t width, const peri_area *area, bool erase) {
+  for (int64_t y = area->top; y < area->bottom; y++) {
+    const float *row = pixels + y * width;
+    for (int64_t x = area->left; x < area->right; x++) {
+      if (erase ? row[x] > 0 : row[x] < 1) return false;
+    }
+  }
+  return true;
+}
+
 int peri_stroke_draw(peri_tensor *picture, const peri_stroke *stroke, const peri_area *within, peri_area *changed) {
   PERI_TRY(check_picture("image.stroke", picture));
   PERI_TRY(check_stroke(stroke));
@@ -159,6 +170,7 @@ int peri_stroke_draw(peri_tensor *picture, const peri_stroke *stroke, const peri
   float *pixels = peri_tensor_data(picture);
   peri_tensor_touch(picture);
   for (int64_t i = stroke->count > 1 ? 1 : 0; i < stroke->count; i++) {
+    if (i % 64 <= 1 && is_done(pixels, width, &area, stroke->erase)) break; /* a broad pen's scribble of many points */
     const piece p = piece_of(stroke, i > 0 ? i - 1 : 0, i);
     draw_piece(&p, pixels, width, &area, changed);
     PERI_TRY(peri_interrupt_poll());

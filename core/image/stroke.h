@@ -25,8 +25,8 @@ typedef struct peri_stroke {
   bool erase;
 } peri_stroke;
 
-/* Draws into `picture`, only inside `within` (NULL: everywhere). *changed, which may be empty, grows by the box of all
-   that was touched, pixels of the rim included. PERI_EARG, and nothing is drawn, when a point or the radius is no
+/* Draws into `picture`, only inside `within` (NULL: everywhere). *changed, which may be empty, grows by a box that
+   holds every pixel that became another. PERI_EARG, and nothing is drawn, when a point or the radius is no
    number or infinite; what lies far outside is clipped. PERI_EINTERRUPT may leave a part of the stroke drawn. */
 int peri_stroke_draw(peri_tensor *picture, const peri_stroke *stroke, const peri_area *within, peri_area *changed);
 

@@ -202,8 +202,8 @@ describe("a drawing's file", function()
   it("is not written with more than may be read", function()
     local canvas = canvases.new()
     canvas:begin(0, 0)
-    for i = 1, 200000 do canvas:extend(i % 1000 / 1000, i // 1000 / 1000) end
-    says("1 strokes, 200001 points and 0 pictures are more than a file may have", canvas.save, canvas, file "a.json")
+    for i = 1, 100000 do canvas:extend(i % 1000 / 1000, i // 1000 / 1000) end
+    says("1 strokes, 100001 points and 0 pictures are more than a file may have", canvas.save, canvas, file "a.json")
     assert.same({}, names_in_folder())
   end)
 end)
@@ -229,7 +229,7 @@ describe("strokes from a stranger", function()
       { stroke { width = 0 }, "stroke 2: width is 0" }, { stroke { width = 1.5 }, "stroke 2: width is 1.5" },
       { stroke { width = 0 / 0 }, "stroke 2: width is" }, { stroke { width = "0.1" }, 'stroke 2: width is "0.1"' },
       { stroke { erase = 1 }, "stroke 2: erase is 1, expected true or false" },
-      { stroke { points = 5 }, "points (199998 are left of the 200000 that all strokes may have) wants a list, got 5" },
+      { stroke { points = 5 }, "points (99998 are left of the 100000 that all strokes may have) wants a list, got 5" },
       { stroke { points = {} }, "stroke 2 has no points" },
       { stroke { points = { { 0, 0, 0 }, 5 } }, "stroke 2, point 2 wants { x, y, t }, got 5" },
       { stroke { points = { { 0, 0, 0 }, { 0, 0 } } }, "stroke 2, point 2: t is nothing" },
@@ -257,8 +257,8 @@ describe("strokes from a stranger", function()
     many[20001] = nil
     assert.equal(20000, #canvases.from_table(many).strokes)
     local points, pictures = {}, {}
-    for i = 1, 150000 do points[i] = { 0, i / 150000, 0 } end
-    says("stroke 2: points (50000 are left of the 200000 that all strokes may have) has 150000 entries, expected at most 50000",
+    for i = 1, 75000 do points[i] = { 0, i / 75000, 0 } end
+    says("stroke 2: points (25000 are left of the 100000 that all strokes may have) has 75000 entries, expected at most 25000",
       canvases.from_table, { stroke { points = points }, stroke { points = points } })
     for i = 1, 65 do pictures[i] = { picture = base64.encode(image.encode(core.ones(2, 2))) } end
     says("stroke 65: more than 64 pictures", canvases.from_table, pictures)

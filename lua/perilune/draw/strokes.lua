@@ -13,7 +13,7 @@ local json = require "perilune.json"
 local strokes = {}
 
 local FORMAT, VERSION = "perilune strokes", 1
-local STROKES_MOST, POINTS_MOST = 20000, 200000 -- more than a hand draws in a day
+local STROKES_MOST, POINTS_MOST = 20000, 100000 -- more than a hand draws in a day
 local FILE_MOST = 1 << 24                       -- bytes: what so many points take, and some pictures
 local PICTURE_MOST = 1 << 21                    -- bytes of a picture's base64
 local LEAST, MOST = -1, 2                       -- of a coordinate: a stroke may leave the canvas
