@@ -51,8 +51,11 @@ learn(10)""",
     """while not io.open "go" do end
 print "the long cell is done\"""",
     """peri.draw(net)""",
+    """local canvas = peri.draw.canvas.new()
+canvas:place(peri.ones(60, 8, 1))
+peri.draw { canvas = canvas, net = peri.draw.recogniser.bundled().net }""",
 ]
-SETUP, ENDLESS, KNOWS, FIT, DRAW, DRAWN, LONG, SECOND = range(len(CELLS))
+SETUP, ENDLESS, KNOWS, FIT, DRAW, DRAWN, LONG, SECOND, GIVEN = range(len(CELLS))
 
 PICTURE = [
     """local peri = require "perilune"
@@ -238,6 +241,31 @@ def check_two(notebook, first):
     second.wait(best="1")
 
 
+def check_given(notebook, shot):
+    """A canvas that comes with a picture shows it; several digits are a number, and a scribble is no digit."""
+    notebook.run(GIVEN)
+    canvas = canvas_of(notebook, GIVEN)
+    canvas.wait(state="ready", seen="1")
+    ink = """e => { const p = e.getContext("2d").getImageData(0, 0, e.width, e.height).data, at = (x, y) =>
+        p[4 * (Math.floor(y * e.height) * e.width + Math.floor(x * e.width)) + 3]; return [at(.5, .5), at(.5, .01), at(.3, .5)]; }"""
+    paper = canvas.root.locator(".pd-paper")
+    expect(paper.evaluate(ink) == [255, 255, 0], f"the picture's ink is {paper.evaluate(ink)}")
+    canvas.draw([[(0.8, 0.2), (0.8, 0.85)]])
+    canvas.wait(state="ready", seen="11")
+    label = canvas.root.locator(".pd-label")
+    expect(label.inner_text() == "11", f"two digits are shown as {label.inner_text()!r}")
+    shot("number")
+    canvas.press("Clear")
+    canvas.wait(seen=None)
+    canvas.draw([[(0.85 if y % 2 else 0.15, 0.1 + y / 10) for y in range(9)]])
+    canvas.wait(state="ready", seen="")
+    expect(label.inner_text() == "not a digit", f"a scribble is shown as {label.inner_text()!r}")
+    shot("scribble")
+    canvas.press("Undo")
+    canvas.press("Undo")
+    canvas.wait(state="ready", seen="11")
+
+
 def check_restart(notebook, canvas):
     notebook.restart()
     notebook.wait(lambda: canvas.data("state") in ("restarted", "unknown"), "the canvas to see the restart")
@@ -308,6 +336,7 @@ def drive(browser, kind, folder, prefix, options):
                 check_buttons(canvas)
                 check_busy(notebook, canvas)
                 check_two(notebook, canvas)
+                check_given(notebook, shot)
             html = check_saved(notebook)
             check_restart(notebook, canvas_of(notebook, DRAW))
             shot("restarted")

@@ -124,11 +124,11 @@ class Widget {
       const row = this.rows[i];
       row.fill.style.transform = `scaleX(${value})`;
       row.value.textContent = `${(value * 100).toFixed(1)} %`;
-      for (const part of [row.name, row.fill, row.value]) part.classList.toggle("pd-best", row === winner);
+      for (const part of [row.name, row.fill, row.value]) part.classList.toggle("pd-best", row === winner && !answer.uncertain);
     });
     const share = `${(answer.probabilities[answer.best - 1] * 100).toFixed(1)} %`, text = answer.number || winner.label;
     this.label.textContent = answer.uncertain ? "not a digit" : text;
-    this.label.classList.toggle("pd-word", answer.uncertain || (text.length > 2 && !answer.number) || text.length > 9);
+    this.label.classList.toggle("pd-word", (text.length > 2 && !answer.number) || text.length > 6);
     this.label.classList.toggle("pd-number", !!answer.number);
     this.label.classList.toggle("pd-hint", !!answer.uncertain);
     if (answer.uncertain) this.sure.textContent = `nearest: ${text}` + (answer.number ? "" : `, ${share}`);
