@@ -242,7 +242,7 @@ def check_two(notebook, first):
 
 
 def check_given(notebook, shot):
-    """A canvas that comes with a picture shows it; several digits are a number, and a scribble is no digit."""
+    """A canvas that comes with a picture shows it; several digits are a number, and a star is no digit."""
     notebook.run(GIVEN)
     canvas = canvas_of(notebook, GIVEN)
     canvas.wait(state="ready", seen="1")
@@ -257,10 +257,11 @@ def check_given(notebook, shot):
     shot("number")
     canvas.press("Clear")
     canvas.wait(seen=None)
-    canvas.draw([[(0.85 if y % 2 else 0.15, 0.1 + y / 10) for y in range(9)]])
+    canvas.draw([[(0.2, 0.2), (0.8, 0.8), (0.5, 0.5), (0.8, 0.2), (0.2, 0.8), (0.5, 0.5), (0.2, 0.5), (0.8, 0.5), (0.5, 0.5),
+                  (0.5, 0.2), (0.5, 0.8)]])
     canvas.wait(state="ready", seen="")
-    expect(label.inner_text() == "not a digit", f"a scribble is shown as {label.inner_text()!r}")
-    shot("scribble")
+    expect(label.inner_text() == "not a digit", f"a star is shown as {label.inner_text()!r}")
+    shot("star")
     canvas.press("Undo")
     canvas.press("Undo")
     canvas.wait(state="ready", seen="11")
