@@ -53,7 +53,8 @@ local function options()
   parser:option("--validation", "Part of MNIST's training pictures to hold back.", "0.1", script.fraction)
   parser:option("--false-reject", "Part of the held back digits that the threshold may turn away.", "0.01",
     script.fraction)
-  parser:option("--also", "Measure the false accepts on these pictures too: a folder with a folder for each class."):args(1)
+  parser:option("--also", "Measure the false accepts on these pictures too: a folder with a folder of pictures, "
+    .. "all of one size, for each class."):args(1)
     :count "*":argname "NAME=FOLDER":convert(named_folder)
   parser:option("--seed", "Of weights, order and augmentation.", "1", script.integer)
   parser:option("--threads", "Threads to use; all processors when left out.", nil, script.count)
@@ -69,11 +70,11 @@ end
 
 -- --- data --------------------------------------------------------------------------------------------------------------
 
--- A set of drawings as the drawing program shows them to a net: float32 (n, 28, 28, 1).
-local function as_seen(peri, set, o, title)
+-- A set of drawings as the drawing program shows them to a net: float32 (n, 28, 28, 1). Their ink is light unless told.
+local function as_seen(peri, set, o, title, ink)
   local image, rows = peri.image, {}
   for i in peri.progress(#set, { title = title, verbose = o.quiet and 0 or 1 }) do
-    rows[i] = image.digit((set:one(i)), { ink = "light", thicken = THICKEN }):reshape(1, 28, 28, 1)
+    rows[i] = image.digit((set:one(i)), { ink = ink or "light", thicken = THICKEN }):reshape(1, 28, 28, 1)
   end
   return peri.cat(rows, 1)
 end
@@ -222,7 +223,9 @@ local function strangers(peri, o)
   local found, _, clothes = pcall(peri.data.fashion_mnist)
   if found then list[#list + 1] = { "clothes", clothes } end
   for _, more in ipairs(o.also) do
-    list[#list + 1] = { more.name, peri.data.folder { more.folder, digit = true } }
+    local set = peri.data.folder { more.folder, channels = 1 }
+    list[#list + 1] = { more.name, peri.data.tensors { as_seen(peri, set, o, more.name, "auto"), set:labels(),
+      classes = set.classes } }
   end
   return list
 end
