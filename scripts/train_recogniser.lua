@@ -38,11 +38,11 @@ end
 local function options()
   local parser = script.parser(NAME, "Trains the net that the drawing program uses when no other is named, and measures "
     .. "how often it takes a digit for none and something else for a digit.")
-  parser:option("--epochs", "How often to go through the training data.", "24", script.count)
+  parser:option("--epochs", "How often to go through the training data.", "18", script.count)
   parser:option("--batch", "Samples in a batch.", "128", script.count)
   parser:option("--lr", "The highest learning rate.", "0.002", script.number)
   parser:option("--ema", "Average the weights with this decay; 0 does not.", "0.999", script.fraction)
-  parser:option("--filters", "Filters of the first and the second pair of convolutions (16 32)."):args(2)
+  parser:option("--filters", "Filters of the first and the second pair of convolutions (24 48)."):args(2)
     :convert(script.count)
   parser:option("--units", "Units of the dense layer.", "64", script.count)
   parser:option("--dropout", "Part of the dense layer's units to drop while training.", "0", script.fraction)
@@ -50,6 +50,7 @@ local function options()
   parser:option("--letters", "Drawn letters to learn from, as no digits.", "6000", script.count)
   parser:option("--scribbles", "Scribbles to learn from, as no digits.", "4000", script.count)
   parser:option("--signs", "Made-up signs to learn from, as no digits.", "10000", script.count)
+  parser:option("--weight", "What a picture that is no digit counts for, beside a digit's 1.", "0.5", script.number)
   parser:option("--validation", "Part of MNIST's training pictures to hold back.", "0.1", script.fraction)
   parser:option("--false-reject", "Part of the held back digits that the threshold may turn away.", "0.01",
     script.fraction)
@@ -110,16 +111,18 @@ local function signs(peri, count, o)
   return peri.data.tensors(as_seen(peri, drawn, o, "training signs"))
 end
 
--- Everything to learn from as one set: a digit's target is its label, of anything else each digit is as likely.
+-- Everything to learn from as one set: a digit's target is its label, of anything else each digit is as likely. And
+-- what each picture counts for.
 local function training_set(peri, mnist, o)
   local digits = drawn_digits(peri, "training", o.digits, o)
   local others = negatives(peri, "training", o, o)
-  local xs, ys = {}, {}
+  local xs, ys, weights = {}, {}, {}
   for i, set in ipairs { mnist, digits, others.letters, others.scribbles, signs(peri, o.signs, o) } do
     xs[i] = as_bytes(peri, set)
     ys[i] = i <= 2 and one_hot(peri, set) or peri.full({ #set, DIGITS }, 1 / DIGITS)
+    weights[i] = peri.full({ #set }, i <= 2 and 1 or o.weight)
   end
-  return peri.data.tensors { peri.cat(xs, 1), peri.cat(ys, 1) }
+  return peri.data.tensors { peri.cat(xs, 1), peri.cat(ys, 1) }, peri.cat(weights, 1)
 end
 
 -- Strokes of each picture made thicker (by up to 0.7 of what a 3 x 3 maximum adds) or thinner (by up to 0.5 of what a
@@ -143,7 +146,7 @@ end
 
 local function make_net(peri, o)
   local nn = peri.nn
-  local first, second = table.unpack(o.filters or { 16, 32 }, 1, 2)
+  local first, second = table.unpack(o.filters or { 24, 48 }, 1, 2)
   local layers = {
     nn.Conv2D { first, kernel = 3, activation = "relu" }, nn.Conv2D { first, kernel = 3, activation = "relu" },
     nn.MaxPool2D { 2 },
@@ -162,13 +165,14 @@ end
 local function train(peri, o, say)
   local mnist = script.mnist(NAME, o.data)
   local learned, validation = mnist:split(1 - o.validation)
-  local set = training_set(peri, learned, o)
+  local set, weights = training_set(peri, learned, o)
   local net = make_net(peri, o)
   say("%d pictures to learn from (%d of MNIST, %d drawn digits, %d letters, %d scribbles, %d signs); %d to validate", #set,
     #learned, o.digits, o.letters, o.scribbles, o.signs, #validation)
   local rate = require("perilune.optim.schedules").one_cycle { o.lr }
   local history = net:fit(augmented(peri, set), {
-    validation = validation:onehot(DIGITS), epochs = o.epochs, batch = o.batch, loss = "categorical_crossentropy",
+    validation = validation:onehot(DIGITS), epochs = o.epochs, batch = o.batch, sample_weights = weights,
+    loss = "categorical_crossentropy",
     -- while learning, the accuracy counts letters and scribbles too, which have no right answer; the validation's does not
     metrics = { "accuracy" },
     optimizer = peri.optim.Adam { lr = rate, ema = o.ema > 0 and o.ema or nil },

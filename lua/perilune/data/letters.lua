@@ -184,8 +184,8 @@ local templates = {
 -- one part.
 letters.groups = {
   training = { "C", "F", "J", "L", "N", "P", "U", "V", "X", "c", "d", "f", "m", "p", "r", "t", "u", "v", "x" },
-  validation = { "E", "K", "Y", "h", "i", "k" },
-  held_out = { "A", "H", "M", "Q", "R", "T", "W", "a", "e", "j", "n", "w" },
+  validation = { "E", "K", "h", "i", "j", "k" },
+  held_out = { "A", "H", "M", "Q", "R", "T", "W", "Y", "a", "e", "n", "w" },
 }
 
 letters.kinds = {}

@@ -152,17 +152,14 @@ local kinds = {
   -- letters of no alphabet: they teach what a letter never seen looks like. A few are digits by chance, which would be
   -- more with fewer places, unless there is a dot above, large enough not to be taken for a speck
   sign = function(random)
-    local drawing, count, dotted = {}, whole(random, 1, 4), random(0, 1) < 0.25
-    if dotted then count = math.min(count, 2) end
-    local least, most = ({ 5, 3, 2, 2 })[count], ({ 6, 4, 3, 3 })[count]
-    if dotted and count == 1 then least, most = 2, 3 end
-    for i = 1, count do drawing[i] = sign_stroke(random, whole(random, least, most)) end
-    if not dotted then return drawing end
-    for _, stroke in ipairs(drawing) do
-      for i, p in ipairs(stroke) do stroke[i] = { p[1], 0.34 + 0.66 * p[2] } end
+    if random(0, 1) < 0.06 then
+      local x, y = random(0.3, 0.7), random(0, 0.1)
+      return { { { random(0.4, 0.6), 0.36 }, { random(0.4, 0.6), 0.66 }, { random(0.2, 0.8), 0.96 } },
+        line({ x, y }, { x + random(-0.05, 0.05), y + random(0.02, 0.08) }) }
     end
-    local x, y = random(0.2, 0.8), random(0, 0.12)
-    drawing[count + 1] = line({ x, y }, { x + random(-0.05, 0.05), y + random(0.02, 0.08) })
+    local drawing, count = {}, whole(random, 1, 4)
+    local least, most = ({ 5, 3, 2, 2 })[count], ({ 6, 4, 3, 3 })[count]
+    for i = 1, count do drawing[i] = sign_stroke(random, whole(random, least, most)) end
     return drawing
   end,
   heart = function()

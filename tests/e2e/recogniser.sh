@@ -1,0 +1,65 @@
+#!/bin/bash
+# The net that comes with Perilune: its rates, measured again, are those that it states; and the script that made it
+# runs from beginning to end. Usage: recogniser.sh BUILD_FOLDER; skips without MNIST.
+# slow: draws some ten thousand pictures, and an epoch of training
+set -u
+build=$(cd "${1:?usage: recogniser.sh BUILD_FOLDER}" && pwd)
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+unset LUA_INIT LUA_INIT_5_4
+bash "$root/scripts/fetch_mnist.sh" --quiet 2>/dev/null || { echo "skipped: MNIST is not here and cannot be fetched (scripts/fetch_mnist.sh says why)"; exit 77; }
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+
+failures=0
+check() { # what, command...
+  local what=$1
+  shift
+  if "$@" >check.log 2>&1; then echo "ok    $what"
+  else
+    failures=$((failures + 1))
+    echo "FAIL  $what"
+    tail -n 20 check.log
+  fi
+}
+recogniser() { # name, options
+  local name=$1
+  shift
+  "$build/perilune" "$root/scripts/train_recogniser.lua" --json --quiet "$@" >"$name.out" 2>"$name.log" || { cat "$name.log"; return 1; }
+}
+lua() { "$build/perilune" "$@"; }
+
+check "measuring the net" recogniser measured --measure
+cat >agrees.lua <<'LUA'
+-- Counts may differ by two pictures of a set: other processors round otherwise.
+local result = require("perilune.json").decode(assert(io.open "measured.out"):read "a")
+local stated, checked = result.calibration.measured, 0
+for name, row in pairs(result.measured) do
+  for key, value in pairs(row) do
+    local said = assert(stated[name], name .. " is not stated")[key]
+    local slack = key == "pictures" and 0 or 2 / row.pictures + 1e-9
+    assert(math.abs(value - said) <= slack, ("%s, %s: %.5f measured, %.5f stated"):format(name, key, value, said))
+    checked = checked + 1
+  end
+end
+assert(result.measured.mnist.pictures == 10000 and checked >= 16, checked .. " figures")
+LUA
+check "what it states is what is measured" lua agrees.lua
+
+check "a short training" recogniser trained --seed 3 --epochs 1 --ema 0 --digits 100 --letters 100 --scribbles 100 \
+  --signs 100 --no-test --model short.safetensors
+cat >short.lua <<'LUA'
+local result = require("perilune.json").decode(assert(io.open "trained.out"):read "a")
+local net = require("perilune").nn.load "short.safetensors"
+assert(result.seed == 3 and result.measured == nil and net.calibration.temperature == result.calibration.temperature)
+assert(math.abs(net.calibration.false_reject - 0.01) < 0.002)
+local _, test = require("perilune").data.mnist()
+local accuracy = net:evaluate(test).accuracy
+assert(accuracy > 0.95, "accuracy " .. accuracy)
+LUA
+check "gives a net that has learned, with its calibration" lua short.lua
+check "a second training gives the same bits" recogniser again --seed 3 --epochs 1 --ema 0 --digits 100 --letters 100 \
+  --scribbles 100 --signs 100 --no-test --threads 1 --model again.safetensors
+check "with one thread, too" cmp short.safetensors again.safetensors
+
+[ $failures = 0 ] || { echo "recogniser.sh: $failures failed"; exit 1; }
