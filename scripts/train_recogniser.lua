@@ -48,7 +48,7 @@ local function options()
   parser:option("--dropout", "Part of the dense layer's units to drop while training.", "0", script.fraction)
   parser:option("--digits", "Drawn digits to learn from, beside MNIST.", "4000", script.count)
   parser:option("--letters", "Drawn letters to learn from, as no digits.", "6000", script.count)
-  parser:option("--scribbles", "Scribbles to learn from, as no digits.", "4000", script.count)
+  parser:option("--scribbles", "Scribbles to learn from, as no digits.", "6000", script.count)
   parser:option("--signs", "Made-up signs to learn from, as no digits.", "10000", script.count)
   parser:option("--weight", "What a picture that is no digit counts for, beside a digit's 1.", "0.5", script.number)
   parser:option("--validation", "Part of MNIST's training pictures to hold back.", "0.1", script.fraction)
@@ -222,7 +222,7 @@ end
 
 -- Sets that are no digits, by name, in order: what was drawn for it, Fashion-MNIST where it is at hand, and --also.
 local function strangers(peri, o)
-  local others = negatives(peri, "held_out", { letters = 2400, scribbles = 1400 }, o)
+  local others = negatives(peri, "held_out", { letters = 2400, scribbles = 2200 }, o)
   local list = { { "letters", others.letters }, { "scribbles", others.scribbles } }
   local found, _, clothes = pcall(peri.data.fashion_mnist)
   if found then list[#list + 1] = { "clothes", clothes } end

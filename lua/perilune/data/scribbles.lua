@@ -175,10 +175,61 @@ local kinds = {
     local low = random(0.26, 0.42)
     return { line({ 0.06, random(0.45, 0.6) }, { low, 0.95 }, { 0.95, random(0.05, 0.2) }) }
   end,
+  -- a closed line that is nobody's 0: dented, or with corners, some with something inside
+  closed = function(random)
+    local points, corners, from, dent = { sharp = random(0, 1) < 0.4 }, whole(random, 5, 9), random(0, turn), random(0.12, 0.26)
+    for i = 0, corners - 1 do
+      local angle, far = from + i * turn / corners, i % 3 == 0 and dent or random(0.38, 0.5)
+      points[#points + 1] = { 0.5 + far * math.sin(angle), 0.5 - far * math.cos(angle) }
+    end
+    points[#points + 1] = points[1]
+    return { points, random(0, 1) < 0.3 and { { 0.5, 0.5 } } or nil }
+  end,
+  -- an oval with two marks or more; with one it could be somebody's crossed 0
+  marked = function(random)
+    local drawing = { oval(0.5, 0.5, random(0.3, 0.46), random(0.4, 0.48), 0, turn) }
+    for i = 2, whole(random, 3, 5) do
+      local x, y = random(0.32, 0.68), random(0.25, 0.75)
+      drawing[i] = random(0, 1) < 0.5 and { { x, y } } or line({ x, y }, { x + random(-0.2, 0.2), y + random(-0.2, 0.2) })
+    end
+    return drawing
+  end,
   house = function(random)
     local eaves = random(0.35, 0.5)
     return { line({ 0.12, eaves }, { 0.12, 0.97 }, { 0.88, 0.97 }, { 0.88, eaves }),
       line({ 0.02, eaves }, { 0.5, 0.03 }, { 0.98, eaves }) }
+  end,
+  fish = function(random)
+    local high = random(0.2, 0.34)
+    return { { { 0.98, 0.5 - high }, { 0.7, 0.5 + 0.2 * high }, { 0.4, 0.5 + high }, { 0.03, 0.5 }, { 0.4, 0.5 - high },
+      { 0.7, 0.5 - 0.2 * high }, { 0.98, 0.5 + high } }, line({ 0.97, 0.5 - high }, { 0.97, 0.5 + high }) }
+  end,
+  bolt = function(random)
+    local x = random(-0.05, 0.05)
+    return { line({ 0.6, 0.02 }, { 0.2, 0.55 + x }, { 0.46, 0.55 + x }, { 0.34, 0.98 }, { 0.82, 0.4 + x }, { 0.54, 0.4 + x },
+      { 0.6, 0.02 }) }
+  end,
+  tree = function(random)
+    local low = random(0.55, 0.72)
+    return { line({ 0.5, 0.03 }, { 0.1, low }, { 0.9, low }, { 0.5, 0.03 }), line({ 0.5, low }, { 0.5, 0.97 }) }
+  end,
+  flag = function(random)
+    local low = random(0.4, 0.55)
+    return { line({ 0.2, 0.03 }, { 0.2, 0.98 }), line({ 0.2, 0.05 }, { 0.85, 0.05 }, { 0.85, low }, { 0.2, low }) }
+  end,
+  envelope = function(random)
+    local top, middle = random(0.15, 0.28), random(0.5, 0.62)
+    return { line({ 0.03, top }, { 0.97, top }, { 0.97, 0.85 }, { 0.03, 0.85 }, { 0.03, top }),
+      line({ 0.03, top }, { 0.5, middle }, { 0.97, top }) }
+  end,
+  flower = function(random)
+    local drawing, petals, from = { oval(0.5, 0.36, 0.1, 0.1, 0, turn) }, whole(random, 4, 6), random(0, turn)
+    for i = 1, petals do
+      local angle = from + i * turn / petals
+      drawing[i + 1] = oval(0.5 + 0.22 * math.sin(angle), 0.36 - 0.22 * math.cos(angle), 0.12, 0.12, 0, turn)
+    end
+    drawing[petals + 2] = line({ 0.5, 0.46 }, { 0.5, 0.98 })
+    return drawing
   end,
   rings = function(random)
     local gap = random(0.2, 0.32)
@@ -188,9 +239,10 @@ local kinds = {
 
 --- The kinds, divided as perilune.data.letters divides the letters.
 scribbles.groups = {
-  training = { "box", "curve", "dot", "dots", "lines", "parallel", "scratch", "sign", "spiral", "tangle", "triangle", "wave" },
+  training = { "box", "closed", "curve", "dot", "dots", "face", "heart", "lines", "marked", "parallel", "scratch", "sign",
+    "spiral", "tangle", "triangle", "wave" },
   validation = { "arrow", "cross", "loops", "zigzag" },
-  held_out = { "face", "hash", "heart", "house", "rings", "star", "tick" },
+  held_out = { "bolt", "envelope", "fish", "flag", "flower", "hash", "house", "rings", "star", "tick", "tree" },
 }
 
 scribbles.kinds = {}
