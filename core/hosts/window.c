@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "base/status.h"
@@ -133,11 +134,24 @@ static void unmake_window(peri_window *w) {
   w->window = NULL;
 }
 
+/* Looking for a graphics card loads much; where Linux has no device of one, there is none to find. */
+static bool may_have_card(void) {
+#ifdef __linux__
+  static const char *const devices[] = {"/dev/dri", "/dev/nvidiactl", "/dev/dxg"};
+  for (size_t i = 0; i < sizeof devices / sizeof *devices; i++) {
+    if (access(devices[i], F_OK) == 0) return true;
+  }
+  return false;
+#else
+  return true;
+#endif
+}
+
 /* A graphics card when there is one, unless SDL_RENDER_DRIVER names what shall paint; never waits for the screen. */
 static int make_any(peri_window *w, const char *title, int width, int height) {
   const char *asked = SDL_GetHint(SDL_HINT_RENDER_DRIVER);
   const char *driver = SDL_GetCurrentVideoDriver();
-  bool screen = driver && strcmp(driver, "dummy") != 0 && strcmp(driver, "offscreen") != 0;
+  bool screen = driver && strcmp(driver, "dummy") != 0 && strcmp(driver, "offscreen") != 0 && may_have_card();
   if (asked && *asked) {
     PERI_TRY(make_window(w, title, width, height, 0));
   } else {
