@@ -13,7 +13,7 @@ local recording = require "perilune.tensor.recording"
 
 local rehearsal = {}
 
-local IMAGES = 3072   -- of MNIST
+local IMAGES = 6144   -- of MNIST
 local DRAWN = 768     -- digits in its place, which take 0.3 s to draw
 local NEGATIVES = 160 -- letters, and as many scribbles
 local SEED = 5

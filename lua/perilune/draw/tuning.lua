@@ -17,7 +17,7 @@ local weights = require "perilune.train.weights"
 
 local tuning = {}
 
-local STEPS = 40       -- of one round
+local STEPS = 56       -- of one round
 local ROUNDS = 3       -- at most, where one does not reach the goal
 local REHEARSED = 112  -- of a batch
 local EXAMPLES = 16    -- of a batch: drawings, as many of the new ones as of those kept before
