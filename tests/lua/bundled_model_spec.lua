@@ -59,10 +59,10 @@ describe("the net that comes with Perilune", function()
   end)
 
   it("turns away letters and scribbles of kinds it has not seen, as many as it says", function()
-    for name, count in pairs { letters = 240, scribbles = 210 } do
+    for name, count in pairs { letters = 240, scribbles = 220 } do
       local said = bundled.net.calibration.measured[name].false_accept
       local taken = look(data[name] { n = count, seed = SEED, size = RENDER, kinds = "held_out" }) / count
-      assert.is_true(math.abs(taken - said) < 0.08, ("%.3f of the %s taken for digits, %.3f stated"):format(taken, name, said))
+      assert.is_true(math.abs(taken - said) < 0.035, ("%.3f of the %s taken for digits, %.3f stated"):format(taken, name, said))
     end
   end)
 
