@@ -16,6 +16,8 @@ from draw_hands import wait_until
 
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][0-9A-B]|[=>78DEHMc])")
 
+TIOCGPTN = 0x80045430  # which /dev/pts it is (Linux)
+
 
 class Pty:
     KEEP = 200_000  # bytes of output that are remembered
@@ -69,6 +71,17 @@ class Pty:
                 except OSError:
                     return False
         return True
+
+    def drained(self, seconds=10):
+        """Waits until the program has taken all that was sent to it; has it?"""
+        number = struct.unpack("i", fcntl.ioctl(self.master, TIOCGPTN, b"\0\0\0\0"))[0]
+        slave = os.open(f"/dev/pts/{number}", os.O_RDWR | os.O_NOCTTY)
+        try:
+            def nothing():
+                return struct.unpack("i", fcntl.ioctl(slave, termios.FIONREAD, b"\0\0\0\0"))[0] == 0 or not self.alive()
+            return wait_until(nothing, seconds)
+        finally:
+            os.close(slave)
 
     def text(self):
         """What it wrote lately, without the sequences that move and colour."""

@@ -112,7 +112,7 @@ class TerminalSoak:
 
     def __init__(self, rng, build, folder, arguments):
         self.rng, self.folder, self.columns, self.rows = rng, folder, 80, 24
-        self.rows_before, self.resized = 24, 0
+        self.heights = [(0, 24)]  # of late: when the screen became so many rows high
         self.pty = Pty([os.path.join(build, "perilune"), "draw", "--terminal", *arguments], folder,
                        sanitized(folder, **os.environ), self.columns, self.rows)
         self.files = prepare(folder)
@@ -120,8 +120,12 @@ class TerminalSoak:
     def ready(self):
         return wait_until(lambda: "draw" in self.pty.text(), 60)
 
+    def lowest(self):
+        """The least rows that the program may still take the screen to have."""
+        return min(high for _, high in self.heights)
+
     def place(self):
-        rows = self.rows if time.monotonic() > self.resized + 3 else min(self.rows, self.rows_before)
+        rows = self.lowest()
         if self.rng.random() < 0.95:
             return self.rng.randint(1, max(self.columns, 1)), self.rng.randint(1, max(rows - 2, 1))
         return self.rng.choice([0, 1, 500, 99999]), self.rng.choice([0, 1, 300, 2 ** 31])
@@ -145,7 +149,7 @@ class TerminalSoak:
         self.pty.send("".join(out))
 
     def digit(self, watch):
-        rows = min(self.rows, self.rows_before) - 4
+        rows = self.lowest() - 4
         one, columns = self.rng.choice(drawings()), min(self.columns // 2, 2 * rows)
         out = []
         for stroke in one["strokes"]:
@@ -194,9 +198,10 @@ class TerminalSoak:
 
     def size(self, watch):
         r = self.rng
-        self.rows_before, self.resized = self.rows, time.monotonic()
+        self.pty.drained()  # what was meant for this size is not to be taken for another
         self.columns, self.rows = r.choice([(r.randint(1, 300), r.randint(1, 100)), (80, 24), (200, 60), (44, 14), (1, 1), (0, 0),
                                             (r.randint(40, 120), r.randint(12, 50)), (500, 200)])
+        self.heights = [(t, high) for t, high in self.heights if t > time.monotonic() - 3] + [(time.monotonic(), self.rows)]
         self.pty.resize(self.columns, self.rows)
         watch.note("sizes")
 

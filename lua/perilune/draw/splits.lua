@@ -19,6 +19,8 @@ local TALL = 0.7       -- a part's height, of the whole's
 local SHARED = 0.45    -- of the narrower of two neighbours may be above or below the other: strokes of an X cross
 local BROAD = 1.3     -- what is broader than so many heights is tried as one digit by nobody
 local STROKES_MOST, CUTS_MOST = 10, 6
+local FIRST_STRIP = 200 -- the number of what is left of the first cut; the others have their cut's
+local INKED = 0.5       -- what counts as ink when a digit is made of pieces
 local LEANS = { -0.3, -0.15, 0, 0.15, 0.3, 0.45 } -- columns a row, to the left going down
 
 -- The best way of taking neighbours 1 .. n together. `sure(i, k)` says how sure the net is that neighbours i to k are one
@@ -165,6 +167,16 @@ local function cuts_of(profile, group)
   return chosen
 end
 
+-- Which of the strips of a picture have ink; one may lie in a gap between two pieces, or hold a rim only.
+local function inked_strips(ink, labels, count)
+  local plain, inked = ink:reshape(table.unpack(labels.shape)), {}
+  for strip = 1, count do
+    local id = strip == 1 and FIRST_STRIP or strip - 1
+    inked[strip] = (labels:eq(id):float() * plain):max():item() > INKED
+  end
+  return inked
+end
+
 --- Digits cut out of a group.
 -- @param search as perilune.draw.segments has it
 -- @param whole  a group
@@ -187,12 +199,16 @@ function splits.by_cuts(search, whole)
     local x = cuts[i] - 0.5
     image.split(labels, 255, i, x + lean * centre, x - lean * (side - centre))
   end
-  image.split(labels, 255, 200, -1e9, -1e9)
+  image.split(labels, 255, FIRST_STRIP, -1e9, -1e9)
+  local inked = inked_strips(ink, labels, #cuts + 1)
   return take_apart(search, whole, #cuts + 1, SURE_CUTS, function(i, k)
     if cuts[i - 1] and cuts[k] and cuts[k] - cuts[i - 1] > BROAD * height_of(whole) then return nil end
-    local ids = {}
-    for strip = i, k do ids[#ids + 1] = strip == 1 and 200 or strip - 1 end
-    return { ink = ink, labels = labels, ids = ids }
+    local ids, some = {}, false
+    for strip = i, k do
+      ids[#ids + 1] = strip == 1 and FIRST_STRIP or strip - 1
+      some = some or inked[strip]
+    end
+    return some and { ink = ink, labels = labels, ids = ids } or nil
   end)
 end
 

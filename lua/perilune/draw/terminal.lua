@@ -109,7 +109,7 @@ end
 
 function Face:frame()
   self:resize()
-  if self.program:recognise() then self.dirty = true end
+  if self.program:attempt(self.program.recognise, self.program) then self.dirty = true end
   self:find_heat()
   local moving = self:move_bars()
   if self.program.message ~= self.told then self.told, self.dirty = self.program.message, true end
