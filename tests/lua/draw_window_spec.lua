@@ -185,6 +185,19 @@ describe("the window face", function()
       assert.equal(2, face.canvas.strokes[1].n)
     end)
 
+    it("on while a key is pressed, until one takes the stroke away", function()
+      open()
+      pointer("press", 0.2, 0.2)
+      key "e"
+      key "+"
+      pointer("move", 0.3, 0.2)
+      assert.equal(2, face.canvas.strokes[1].n)
+      key "u"
+      pointer("move", 0.4, 0.2)
+      pointer("release", 0.4, 0.2)
+      assert.equal(0, #face.canvas.strokes)
+    end)
+
     it("replayed strokes", function()
       open { program = programs.new() }
       assert.equal("4", face:replay(drawings[5]).label)
@@ -416,6 +429,10 @@ describe("the window face", function()
       assert.equal("Äb", face.dialog.text)
       key "enter"
       assert.equal("Äb", learned[2][2])
+      key "t"
+      key "backspace" -- takes all that is chosen
+      assert.equal("", face.dialog.text)
+      key "escape"
       click "teach"
       push { type = "text", text = "Z" }
       assert.equal("Z", face.dialog.text)

@@ -133,7 +133,7 @@ local function lay_panel(self, panel, count)
     return
   end
   local high = math.max(0, math.min(inner.height * 0.34, inner.width * 0.46 + caption, 300 * unit))
-  local side = math.max(0, math.min(high - caption, inner.width * 0.46))
+  local side = math.max(0, math.min(high - caption, inner.width * 0.4))
   lay_input(self, inner.x + inner.width - side, inner.y, side)
   places.verdict = rectangle(inner.x, inner.y, inner.width - side - self.gap, high)
   local y = inner.y + high + self.gap

@@ -222,7 +222,6 @@ function Face:command(name)
     self.dialog = { text = self.taught or "", chosen = true }
     self.dirty = true
   else
-    self.canvas:finish()
     self.program:attempt(name)
   end
 end
@@ -233,10 +232,7 @@ local handlers = {
   close = function(self) self.leaving = true end,
   expose = function(self) self.dirty = true end,
   resize = function(self) self.dirty = true end,
-  drop = function(self, event)
-    self.canvas:finish()
-    self.program:attempt(self.program.open, self.program, event.path)
-  end,
+  drop = function(self, event) self.program:attempt(self.program.open, self.program, event.path) end,
 }
 
 function Face:take(event)
