@@ -222,7 +222,9 @@ static int l_digit_of(lua_State *L) {
     chosen[number] = true;
     lua_pop(L, 1);
   }
-  peri_lua_check(L, peri_image_pieces_digit(peri_lua_new_tensor(L), &p, ink, labels, chosen, thicken));
+  peri_tensor **digit = peri_lua_new_tensor(L);
+  peri_lua_check(L, peri_image_pieces_digit(digit, &p, ink, labels, chosen, thicken));
+  if (!*digit) return 0;
   lua_createtable(L, 0, 8);
   set_number(L, "top", p.top), set_number(L, "left", p.left);
   set_number(L, "bottom", p.bottom), set_number(L, "right", p.right);

@@ -91,7 +91,7 @@ typedef struct peri_image_place {
 } peri_image_place;
 
 /* Pieces together as one digit, as peri_image_digit makes it: float32 (28, 28, 1). chosen[i] says whether piece i is of
-   it. PERI_EARG when they have no ink. */
+   it. *out is NULL when they have no ink. */
 int peri_image_pieces_digit(peri_tensor **out, peri_image_place *place, const peri_tensor *ink, const peri_tensor *labels,
                             const bool chosen[PERI_IMAGE_PIECES_MOST + 1], double thicken);
 

@@ -207,7 +207,8 @@ int peri_image_pieces_split(peri_tensor *labels, int piece, int number, double x
 
 /* --- a digit of some pieces --- */
 
-/* The chosen pieces alone, with room around them for strokes that are widened. *top, *left: where in the picture. */
+/* The chosen pieces alone, with room around them for strokes that are widened; NULL when they have no ink. *top, *left:
+   where in the picture. */
 static int cut_out(peri_tensor **out, int64_t *top, int64_t *left, int64_t *side, const peri_tensor *ink, const uint8_t *label,
                    const bool *chosen, double thicken) {
   int64_t h = ink->shape[0], w = ink->shape[1], first = h, last = -1, low = w, high = -1;
@@ -219,7 +220,8 @@ static int cut_out(peri_tensor **out, int64_t *top, int64_t *left, int64_t *side
       low = x < low ? x : low, high = x > high ? x : high;
     }
   }
-  if (last < 0) return peri_fail(PERI_EARG, "image.digit_of: the pieces chosen have no ink");
+  *out = NULL;
+  if (last < 0) return PERI_OK;
   *side = last - first > high - low ? last - first + 1 : high - low + 1;
   int64_t room = 3 + (int64_t)ceil(thicken * (double)*side / 20);
   *top = first - room, *left = low - room;
@@ -244,6 +246,7 @@ int peri_image_pieces_digit(peri_tensor **out, peri_image_place *place, const pe
     return peri_fail(PERI_EARG, "image.digit_of: wants labels of the picture's size and thicken from 0 to 20");
   }
   PERI_TRY(cut_out(&part, &top, &left, &side, ink, peri_tensor_data(labels), chosen, thicken));
+  if (!part) return PERI_OK;
   peri_grid g = {part->shape[0], part->shape[1], peri_tensor_data(part)};
   peri__ink_levels(&g, 1, 0, side, NULL);
   int status = peri__digit_field(out, place, part, side, thicken);

@@ -192,7 +192,7 @@ function image.split(labels, piece, number, x_top, x_bottom) call(library.split,
 -- @param labels  as it gave them
 -- @param chosen  the numbers of the digit's pieces
 -- @param thicken as image.digit has it
--- @return float32 (28, 28, 1)
+-- @return float32 (28, 28, 1); nil when they have no ink
 -- @return where its pixels are from: { top, left, bottom, right = the edges of the digit's box in the picture, in pixels from
 --   0; field_top, field_left, field_height, field_width = where that box is in the 28 x 28, rows and columns from 0 }
 function image.digit_of(ink, labels, chosen, thicken)

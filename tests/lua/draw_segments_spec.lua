@@ -191,6 +191,22 @@ describe("segmentation", function()
     end
   end)
 
+  it("follows the pen, point by point", function()
+    for seed = 1, 8 do
+      local whole, canvas = numbers.canvas({ 4, 8, 5 }, seed, { gap = { -0.06, 0.1 } }), canvases.new()
+      for _, stroke in ipairs(whole.strokes) do
+        canvas:begin(stroke.x[1], stroke.y[1], { width = stroke.width })
+        for i = 2, stroke.n do
+          canvas:extend(stroke.x[i], stroke.y[i])
+          assert.is_table(own:predict(canvas).probabilities)
+        end
+        canvas:finish()
+      end
+      local seen, alone = own:predict(canvas), recogniser.new(own.net):predict(whole)
+      assert.same({ alone.number, alone.label }, { seen.number, seen.label }) -- as if it had come at once
+    end
+  end)
+
   it("says nothing of specks, and one thing of a scrawl", function()
     local canvas = numbers.canvas({ 3 }, 4)
     line(canvas, { 0.02, 0.02 }, { width = 0.01 })

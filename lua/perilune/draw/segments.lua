@@ -98,10 +98,11 @@ function Search:prepare(group)
   group.input, group.place = image.digit_of(group.ink or self.ink, group.labels or self.labels, group.ids, segments.THICKEN)
 end
 
--- How sure the net is of a group.
+-- How sure the net is of a group; nil of one that has no ink (a strip of a piece may be all rim).
 function Search:look(group)
   if not group.confidence then
     self:prepare(group)
+    if not group.input then return nil end
     group.confidence = self.read({ group.input })[1]
   end
   return group.confidence

@@ -64,7 +64,7 @@ local function take_apart(search, whole, n, sure_from, candidate)
     local group = made[key]
     if not group then return 0 end
     local confidence, place = search:look(group), group.place
-    local fits = place and place.bottom - place.top >= TALL * height_of(whole)
+    local fits = confidence and place.bottom - place.top >= TALL * height_of(whole)
       and place.right - place.left <= BROAD * height_of(whole)
     return fits and confidence or 0
   end
