@@ -61,7 +61,7 @@ function window.open(options)
   }
   local self = setmetatable({
     window = opened, program = program, values = {}, scroll = 0, latencies = {}, latency_count = 0, waiting_events = {},
-    moved_at = 0, explained_at = 0, worked_at = 0, dirty = true,
+    moved_at = 0, explained_at = 0, worked_at = 0, dirty = true, closed = false,
   }, meta)
   self.board = boards.new(opened, program)
   self:frame()
