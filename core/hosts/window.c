@@ -1,6 +1,7 @@
 /* window.c - a window's life: SDL is started with the first and ended with the last. */
 #include "hosts/window_internal.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -96,9 +97,15 @@ static void stop(void) {
   SDL_VideoQuit();
 }
 
+/* The X server has gone: Xlib ends the process then, and whatever would still speak to the server waits for ever. */
+static bool server_gone(const peri_window *w) {
+  struct pollfd connection = {.fd = w->connection, .events = POLLIN};
+  return w->connection >= 0 && poll(&connection, 1, 0) > 0 && (connection.revents & (POLLHUP | POLLERR | POLLNVAL));
+}
+
 /* Before the libraries that draw take themselves down: they too register at exit, earlier than this was. */
 static void close_all(void) {
-  while (peri__windows) peri_window_close(peri__windows);
+  while (peri__windows && !server_gone(peri__windows)) peri_window_close(peri__windows);
 }
 
 /* --- the renderer --- */

@@ -13,7 +13,7 @@ cd "$work" || exit 1
 unset SDL_VIDEODRIVER SDL_RENDER_DRIVER WAYLAND_DISPLAY PERILUNE_SCALE
 Xvfb -displayfd 3 -screen 0 1000x800x24 -nolisten tcp -noreset 3> display > xvfb.log 2>&1 &
 server=$!
-trap 'tm kill-server; kill $server; wait $server 2> /dev/null; rm -rf "$work"' EXIT
+trap 'tm kill-server; kill $server 2> /dev/null; wait $server 2> /dev/null; rm -rf "$work"' EXIT
 for _ in $(seq 100); do [ -s display ] && break; sleep 0.1; done
 DISPLAY=:$(cat display)
 export DISPLAY LC_ALL=C.UTF-8 PERILUNE_HISTORY="$work/history" PERILUNE_INIT= NO_COLOR=1
@@ -142,6 +142,11 @@ shows "and the prompt is there again" '^still here$'
 typed 'undo() w:close()'
 keys C-d
 shows "and leaves" 'left 0$'
+
+start "'$build/perilune' wait.lua"
+shows "a window opens for the last time" '^ready$'
+kill $server
+shows "a display that goes away ends the program" 'left 1$'
 
 DISPLAY='' start "'$build/perilune' wait.lua"
 shows "without a display it says so" 'there is no display here'
