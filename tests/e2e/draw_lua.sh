@@ -69,7 +69,7 @@ line 'net:predict(digit:reshape(1, 28, 28, 1)):argmax(2):item()'
 shows "the net in scope" '^1$'
 line 'print("printed") io.stdout:write("written\n") os.execute("echo by a child; echo badly >&2"); io.stderr:write("to stderr\n")'
 for text in printed written 'by a child' badly 'to stderr'; do shows "$text" "^$text\$"; done
-line 'print "1st" os.execute "echo 2nd" io.stderr:write "3rd\n" print "4th"'
+line 'io.stdout:write "1st\n" os.execute "echo 2nd" io.stderr:write "3rd\n" print "4th"'
 shows "the last" '^4th$'
 check "in their order" [ "$(screen | grep -E '^[1-4](st|nd|rd|th)$' | tr -d '\n')" = 1st2nd3rd4th ]
 line 'error "on purpose"'
@@ -143,6 +143,7 @@ keys C-c
 shows "and is interrupted" 'interrupted in epoch'
 line '6 * 7'
 shows "and the face lives on" '^42$'
+line '6 * 7'
 line '"ends" .. string.rep("=", 9)'
 shows "settled" 'ends={9}'
 # Ctrl-C: empties the line, leaves it, leaves the program.
@@ -155,6 +156,7 @@ keys q
 restored "q" 0
 shows "the canvas comes back" 'strokes left: 1'
 check "the history is kept" grep -q '^1 + 1$' history
+check "without what is there already" [ "$(grep -c '^6 \* 7$' history)" = 1 ]
 
 for end in 'os.exit(3):3' 'os.execute("kill -SEGV $PPID"):139' 'os.execute("kill -TERM $PPID"):143'; do
   start 80x24 "ulimit -c 0; '$build/perilune' face.lua"

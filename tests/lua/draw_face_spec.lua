@@ -267,6 +267,10 @@ describe("the face's picture", function()
     number.number = "1984198419841984"
     view:paint(state(canvas, number))
     assert.is_truthy(picture(view.screen):find("» 1984198419841984 «", 1, true))
+    local odd = state(canvas, prediction(1, 0.5))
+    odd.prediction.label = "4x"
+    view:paint(odd)
+    assert.is_truthy(picture(view.screen):find("» 4x «", 1, true))
     local named = state(canvas, prediction(1, 0.5))
     named.prediction.label = "übungswort"
     view:paint(named)
