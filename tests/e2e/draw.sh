@@ -29,7 +29,7 @@ require("perilune.draw.terminal").run { recogniser = recogniser }
 END
 "$build/perilune" train.lua > train.log 2>&1 || { echo "FAILED: training:"; cat train.log; exit 1; }
 
-start 80x24 "'$build/perilune' draw --model tiny.h5"
+start 80x24 "'$build/perilune' draw --terminal --latency --model tiny.h5"
 shows "the face opens" '^ perilune draw · tiny.h5'
 shows "an empty canvas has no prediction" 'draw a digit on the left'
 shows "and no bars" ' 9 +0\.0%'
@@ -79,6 +79,7 @@ kill -CONT "$(face)"
 shows "and takes it again" '^.{48}1 █████████'
 keys q
 restored "q" 0
+shows "the latency that was asked for" 'pen to prediction: p50 [0-9.]+ ms, p99 [0-9.]+ ms, most [0-9.]+ ms, n = [0-9]+'
 
 for key in Escape C-c C-d Q; do
   start 80x24 "'$build/perilune' draw --model tiny.h5"

@@ -22,7 +22,7 @@ local function options_of(arguments)
   parser:option("--drawings", "The folder that corrected drawings go to.", "drawings")
   parser:option("--colors --colours", "How many the terminal has; found out when left out."):choices { "24bit", "256", "16", "none" }
     :target "colours"
-  parser:flag("--latency", "When the window closes, print how long it took from the pen to the prediction shown.")
+  parser:flag("--latency", "When you leave, print how long it took from the pen to the prediction shown.")
   return script.parse(parser, arguments)
 end
 
@@ -55,8 +55,8 @@ local function open_window(options, program)
   return nil, script.reason(face)
 end
 
-local function print_latency(face)
-  local l = face:latency()
+-- @param l as perilune.draw.latency sums it up
+local function print_latency(l)
   if l.n == 0 then
     print "pen to prediction: nothing was drawn"
   else
@@ -71,9 +71,10 @@ local function in_terminal(options, program, why)
       .. "(DISPLAY or WAYLAND_DISPLAY)", 0)
   end
   if why then program:say("no window: %s", why) end
-  require("perilune.draw.terminal").run {
+  local _, _, latency = require("perilune.draw.terminal").run {
     program = program, colours = options.colours, title = "perilune draw · " .. program.recogniser.name,
   }
+  if options.latency then print_latency(latency) end
 end
 
 -- Opens what is to be shown, where Ctrl-C reaches.
@@ -104,7 +105,7 @@ local function run(options)
     end
   end)
   face:close()
-  if options.latency then print_latency(face) end
+  if options.latency then print_latency(face:latency()) end
   if not ok then error(reason, 0) end
 end
 

@@ -57,7 +57,8 @@ function pointing.press(self, event)
     self.canvas:finish()
     self.canvas:begin(x, y, { erase = not left, time = event.time })
     self.pen, self.pointer = { button = event.button, touch = event.touch }, nil
-    self.moved_at, self.waiting_events[#self.waiting_events + 1] = event.time, event.time
+    self.moved_at = event.time
+    self.meter:moved(event.time)
     self.program:say ""
   elseif place and left then
     self.pressed, self.pressed_by, self.dirty = place, event.touch, true
@@ -76,7 +77,8 @@ function pointing.move(self, event)
     local x, y = self.board:canvas_place(event.x, event.y)
     self.canvas:extend(x, y, event.time)
     if self.canvas.version ~= before then
-      self.moved_at, self.waiting_events[#self.waiting_events + 1] = event.time, event.time
+      self.moved_at = event.time
+      self.meter:moved(event.time)
     end
   elseif self.pressed == "pen" then
     if self.pressed_by == event.touch then slide(self, event.x) end

@@ -135,6 +135,7 @@ local function draw(face, x, y, erase)
   face.typing, face.mark, face.choice = false, nil, nil
   program:say ""
   program.canvas:begin(x, y, { erase = erase })
+  face.meter:moved(face.arrived)
 end
 
 -- Returns true when the person wants to leave.
@@ -162,7 +163,10 @@ local function on_mouse(face, event)
     return on_press(face, event)
   elseif event.action == "drag" and canvas.stroke then
     local x, y = face.view:place(event.column, event.row)
-    if x then canvas:extend(x, y) end
+    if x then
+      canvas:extend(x, y)
+      face.meter:moved(face.arrived)
+    end
   elseif event.action == "release" then
     canvas:finish()
   elseif event.action == "wheel" then

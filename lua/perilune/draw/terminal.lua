@@ -8,6 +8,7 @@ local colours = require "perilune.draw.colours"
 local core = require "perilune.core"
 local interruption = require "perilune.interruption"
 local keys = require "perilune.draw.keys"
+local latency = require "perilune.draw.latency"
 local lines = require "perilune.draw.line"
 local panes = require "perilune.draw.pane"
 local pieces = require "perilune.draw.pieces"
@@ -18,9 +19,11 @@ local waiting = require "perilune.repl.waiting"
 
 local terminal = {}
 
-local FRAME = 1 / 60
+local FRAME = 1 / 60         -- between frames in which only bars move
+local INPUT_FRAME = 1 / 120  -- between frames that show what came
 local ESCAPE_WAIT = 0.05 -- seconds after which an Esc alone is the key
 local IDLE_WAIT = 0.5
+local CALM = 0.4 -- seconds without input after which what can wait is done
 local EASE = 0.5         -- how much of its way a bar goes in one frame
 local STILL = 0.002
 
@@ -114,6 +117,7 @@ function Face:frame()
   local moving = self:move_bars()
   if self.program.message ~= self.told then self.told, self.dirty = self.program.message, true end
   if self.dirty then self:paint() end
+  self.meter:shown(core.monotonic())
   return moving
 end
 
@@ -175,28 +179,38 @@ function Face:read(seconds)
   return bytes or (why ~= "eof" and why ~= "leave" and "" or nil)
 end
 
+-- What a correction had no time for is done when the person pauses.
+function Face:catch_up()
+  local program = self.program
+  if program.canvas.stroke or core.monotonic() - self.arrived < CALM or not program:behind() then return end
+  program:attempt(program.catch_up, program)
+  self.dirty = true
+end
+
 -- Until the person leaves or the input is closed.
 function Face:loop()
   local decoder = self.decoder
   local moving, last = self:frame(), core.monotonic()
-  local arrived = last -- the last input
+  self.arrived = last  -- the last input
   local fresh = false  -- there is input that no frame has shown yet
   while true do
     local wait = IDLE_WAIT
-    if moving or fresh then wait = math.max(0, last + FRAME - core.monotonic()) end
+    local pause = fresh and INPUT_FRAME or FRAME
+    if moving or fresh then wait = math.max(0, last + pause - core.monotonic()) end
     if decoder:waiting() then wait = math.min(wait, ESCAPE_WAIT) end
     local bytes = self:read(wait)
     if not bytes then return end
     local now = core.monotonic()
-    if bytes ~= "" then arrived = now end
-    if bytes ~= "" or now - arrived >= ESCAPE_WAIT then
+    if bytes ~= "" then self.arrived = now end
+    if bytes ~= "" or now - self.arrived >= ESCAPE_WAIT then
       for _, event in ipairs(decoder:feed(bytes)) do
         self.dirty = true
         if steer.on_event(self, event) then return end
         fresh = true
       end
     end
-    if bytes == "" or now - last >= FRAME then
+    if bytes == "" then self:catch_up() end
+    if bytes == "" or now - last >= (fresh and INPUT_FRAME or FRAME) then
       moving, last, fresh = self:frame(), core.monotonic(), false
     end
   end
@@ -239,12 +253,13 @@ end
 --- Opens the terminal face and returns when the person leaves.
 -- @param options those of perilune.draw.program's new (net, model, recogniser, canvas, drawings), or program = one that
 --   is there; and title =, colours = "24bit", "256", "16" or "none" (default: what the terminal says of itself)
--- @return the canvas, and the program
+-- @return the canvas, the program, and how long it took from the pen to the prediction on the screen (see
+--   perilune.draw.latency's summary)
 -- @raise what went wrong, after the terminal was restored
 function terminal.run(options)
   local self = setmetatable({
     program = options.program or programs.new(options), title = options.title or "perilune draw",
-    colours = options.colours or colours.found(), values = {}, decoder = keys.decoder(),
+    colours = options.colours or colours.found(), values = {}, decoder = keys.decoder(), meter = latency.new(),
   }, Face)
   self:furnish()
   io.stdout:flush()
@@ -253,7 +268,7 @@ function terminal.run(options)
   core.raw_terminal_end()
   self.pieces:close()
   if not ok then error(reason, 0) end
-  return self.program.canvas, self.program
+  return self.program.canvas, self.program, self.meter:summary()
 end
 
 return terminal

@@ -11,6 +11,7 @@
 local boards = require "perilune.draw.board"
 local core = require "perilune.core"
 local interruption = require "perilune.interruption"
+local latency = require "perilune.draw.latency"
 local pointing = require "perilune.draw.pointing"
 local programs = require "perilune.draw.program"
 local typing = require "perilune.draw.typing"
@@ -24,7 +25,6 @@ local EXPLAIN_CALM = 0.04   -- seconds without the pen after which the overlay i
 local EXPLAIN_PAUSE = 0.1   -- and between two while the pen moves
 local OVERLAY = 168         -- its side
 local CALM = 0.4            -- seconds without the pen after which what can wait is done
-local LATENCIES_MOST = 100000
 
 local Face = {}
 
@@ -60,7 +60,7 @@ function window.open(options)
     hidden = options.hidden,
   }
   local self = setmetatable({
-    window = opened, program = program, values = {}, scroll = 0, latencies = {}, latency_count = 0, waiting_events = {},
+    window = opened, program = program, values = {}, scroll = 0, meter = latency.new(),
     moved_at = 0, explained_at = 0, worked_at = 0, dirty = true, closed = false,
   }, meta)
   self.board = boards.new(opened, program)
@@ -138,21 +138,12 @@ function Face:paint()
   return shown_at
 end
 
--- Keeps the time from each pen event to the frame that shows its prediction.
-function Face:note(shown_at)
-  for i, time in ipairs(self.waiting_events) do
-    self.latencies[self.latency_count % LATENCIES_MOST + 1] = shown_at - time
-    self.latency_count = self.latency_count + 1
-    self.waiting_events[i] = nil
-  end
-end
-
 -- Recognises what changed and shows it. Returns whether bars are on their way.
 function Face:frame()
   self:follow()
   local moving = self:move_bars(core.monotonic())
   local shown_at = self.dirty and self:paint() or core.monotonic()
-  self:note(shown_at)
+  self.meter:shown(shown_at)
   return moving
 end
 
@@ -304,12 +295,7 @@ end
 
 --- From a pen's event to the presented frame that shows its prediction.
 -- @return { p50 =, p99 =, most = seconds (nil without events), n = how many events }
-function Face:latency()
-  local sorted = table.move(self.latencies, 1, #self.latencies, 1, {})
-  table.sort(sorted)
-  local function at(part) return sorted[math.max(1, math.ceil(#sorted * part))] end
-  return { p50 = at(0.5), p99 = at(0.99), most = sorted[#sorted], n = self.latency_count }
-end
+function Face:latency() return self.meter:summary() end
 
 --- The rectangles of what is in the window, in points: { clear = { x, y, width, height }, canvas =, bars = ..., ["bar 3"] = }.
 function Face:places()
