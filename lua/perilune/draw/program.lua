@@ -8,6 +8,7 @@
 --     p:correct(7)                           -- keep the drawing as a seven and learn it
 -- @module perilune.draw.program
 local canvases = require "perilune.draw.canvas"
+local core = require "perilune.core"
 local interruption = require "perilune.interruption"
 local recognisers = require "perilune.draw.recogniser"
 
@@ -46,13 +47,24 @@ function Program:say(format, ...)
   self.message = select("#", ...) > 0 and format:format(...) or format
 end
 
+-- Calls f on one thread: a small picture or two are done before other threads have woken, and on a machine that is busy
+-- those come late.
+local function alone(f, ...)
+  local threads = core.threads()
+  core.threads(1)
+  local result = table.pack(pcall(f, ...))
+  core.threads(threads)
+  if not result[1] then error(result[2], 0) end
+  return table.unpack(result, 2, result.n)
+end
+
 --- Recognises what is on the canvas when it has changed, or the net has.
 -- @return true when there is a new prediction
 function Program:recognise()
   local canvas, weights = self.canvas, self.recogniser.version
   if self.seen == canvas.version and self.seen_canvas == canvas and self.seen_weights == weights then return false end
   self.seen, self.seen_canvas, self.seen_weights = canvas.version, canvas, weights
-  self.prediction = self.recogniser:predict(canvas)
+  self.prediction = alone(self.recogniser.predict, self.recogniser, canvas)
   return true
 end
 
