@@ -7,6 +7,7 @@
 local core = require "perilune.core"
 local image = require "perilune.image"
 local raster = require "perilune.draw.raster"
+local segments = require "perilune.draw.segments"
 
 local ink = {}
 
@@ -16,6 +17,7 @@ Ink.__index = Ink
 local BROADEST = 0.13     -- of a digit's height
 local STEP = 1.12         -- a pen's width changes in steps, so that a stroke's next point does not draw all anew
 local LEAST_PIXELS = 2
+local KEPT_MOST = 200     -- strokes drawn alone
 
 --- The picture of a canvas, kept up to date.
 -- @param canvas see perilune.draw.canvas
@@ -23,7 +25,9 @@ local LEAST_PIXELS = 2
 function ink.new(canvas, side)
   local shadow = { strokes = {}, version = 0, epoch = 0 } -- a canvas, as far as a raster looks at it
   return setmetatable({ canvas = canvas, side = side, raster = canvas:raster(side), shadow = shadow,
-    narrow = raster.new(shadow, side, side), strokes = setmetatable({}, { __mode = "k" }) }, Ink)
+    narrow = raster.new(shadow, side, side), strokes = setmetatable({}, { __mode = "k" }),
+    everything = core.ones({ side, side }, "uint8"), kept = {}, count = 0, numbers = setmetatable({}, { __mode = "k" }),
+    next_number = 1 }, Ink)
 end
 
 local function broadest_of(steps)
@@ -52,13 +56,14 @@ function Ink:narrowed(step, width)
 end
 
 function Ink:redrawn(width)
-  local list = {}
+  local list, narrowed = {}, {}
   for i, step in ipairs(self.canvas.strokes) do
     local broad = not step.picture and not step.erase and step.width > width
-    list[i] = broad and self:narrowed(step, width) or step
+    if broad then narrowed[step] = self:narrowed(step, width) end
+    list[i] = narrowed[step] or step
   end
   self.shadow.strokes, self.shadow.version, self.shadow.epoch = list, self.shadow.version + 1, self.shadow.epoch + 1
-  return (self.narrow:update())
+  return (self.narrow:update()), narrowed
 end
 
 --- Follows the canvas.
@@ -71,9 +76,9 @@ function Ink:update()
   local pen = broadest_of(self.canvas.strokes)
   local most = befitting(box, pen, self.side)
   if pen <= 1.1 * most then return picture end
-  local narrow = self:redrawn(most)
+  local narrow, drawn_as = self:redrawn(most)
   if not image.box(narrow, 0.5) then return picture end -- an eraser may have left only what the broad pen had drawn
-  self.drawn_as = self.strokes
+  self.drawn_as = drawn_as
   return narrow
 end
 
@@ -83,7 +88,7 @@ function Ink:known()
   for _, step in ipairs(self.canvas.strokes) do
     if not step.picture and not step.erase then list[#list + 1] = step end
   end
-  return { list = list, side = self.side, draw = function(some) return self:only(some) end }
+  return { list = list, side = self.side, alone = function(some) return self:alone(some) end }
 end
 
 -- Some strokes alone, as broad as they were last drawn, erasers too.
@@ -94,6 +99,36 @@ function Ink:only(some)
     if wanted[step] or step.erase then image.stroke(picture, self.drawn_as and self.drawn_as[step] or step) end
   end
   return picture
+end
+
+-- What a picture of some strokes alone depends on, as a text.
+function Ink:key_of(some)
+  local parts = {}
+  local function add(step)
+    self.numbers[step] = self.numbers[step] or self.next_number
+    if self.numbers[step] == self.next_number then self.next_number = self.next_number + 1 end
+    local own = self.drawn_as and self.drawn_as[step] or step
+    parts[#parts + 1] = ("%d:%d:%.17g"):format(self.numbers[step], step.n, own.width)
+  end
+  for _, step in ipairs(some) do add(step) end
+  for _, step in ipairs(self.canvas.strokes) do
+    if step.erase then add(step) end
+  end
+  return table.concat(parts, " ")
+end
+
+-- Some strokes alone as the net is to see them, and the place where that is from; nil when nothing of them is left. Kept,
+-- since a pen that moves changes one stroke and the others are asked for again.
+function Ink:alone(some)
+  local key = self:key_of(some)
+  local kept = self.kept[key]
+  if not kept then
+    if self.count >= KEPT_MOST then self.kept, self.count = {}, 0 end
+    local input, place = image.digit_of(self:only(some), self.everything, { 1 }, segments.THICKEN)
+    kept = { input = input, place = place }
+    self.kept[key], self.count = kept, self.count + 1
+  end
+  return kept.input, kept.place
 end
 
 return ink

@@ -20,6 +20,8 @@ local NEIGHBOURS = 6   -- so many pieces to the right may belong to one
 local SURE = 3         -- scores beyond need no net
 local WEIGHT = 2       -- of the net's word against a score
 local LEAST = 0.02     -- of its confidences
+local ASKED_MOST = 20  -- pairs that the net is asked about: of a scrawl the places alone have to do
+local DIGITS_MOST = 20 -- more pieces are a scrawl, and one
 
 -- --- groups of pieces -------------------------------------------------------------------------------------------
 
@@ -112,7 +114,8 @@ local function log_of(confidence) return math.log(math.max(LEAST, confidence)) e
 
 function Search:judge(a, b)
   local score = score_of(a, b, self.tallest)
-  if math.abs(score) >= SURE then return score end
+  if math.abs(score) >= SURE or self.asked >= ASKED_MOST then return score end
+  self.asked = self.asked + 1
   local apart = math.min(log_of(self:look(a)), log_of(self:look(b)))
   return score + WEIGHT * (log_of(self:look(joined(a, b))) - apart)
 end
@@ -142,28 +145,35 @@ end
 function Search:split(groups)
   local list = {}
   for _, group in ipairs(groups) do
-    local parts = splits.worth(self, group) and (splits.by_strokes(self, group) or splits.by_cuts(self, group)) or { group }
+    local parts = splits.of(self, group) or { group }
     table.move(parts, 1, #parts, #list + 1, list)
   end
   return list
 end
 
+local function all_of(pieces)
+  local ids = {}
+  for id in ipairs(pieces) do ids[id] = id end
+  return ids
+end
+
 --- The digits on a picture of clean ink.
 -- @param ink     float32 (H, W, 1), 1 on 0
 -- @param read    see above
--- @param strokes what is known of the strokes on it: { list = strokes, side = rows and columns of the picture, draw = a
---   function that draws some of them alone, as such a picture }; optional
+-- @param strokes what is known of the strokes on it: { list = strokes, side = rows and columns of the picture, alone = a
+--   function that makes an input, and the place where it is from, of some of them }; optional
 -- @return a list from left to right of { input = float32 (28, 28, 1), place = where it is from (see image.digit_of) }; empty
 --   when there is no ink
 function segments.find(ink, read, strokes)
   local labels, pieces = image.pieces(ink)
-  local search = setmetatable({ ink = ink, labels = labels, read = read, strokes = strokes, tallest = 0 }, Search)
+  local search = setmetatable({ ink = ink, labels = labels, read = read, strokes = strokes, tallest = 0, asked = 0 }, Search)
   local groups = {}
   for i, piece in ipairs(pieces) do
     groups[i] = group_of(piece, i)
     search.tallest = math.max(search.tallest, piece.height)
   end
-  groups = search:split(search:join(groups))
+  groups = #groups <= 2 * DIGITS_MOST and search:join(groups) or groups
+  groups = #groups <= DIGITS_MOST and search:split(groups) or { { ids = all_of(pieces) } }
   for _, group in ipairs(groups) do search:prepare(group) end
   table.sort(groups, function(a, b) return a.place.left + a.place.right < b.place.left + b.place.right end)
   return groups

@@ -17,10 +17,10 @@ local SURE_STROKES, SURE_CUTS = 0.95, 0.98 -- of every part: a cut can make digi
 local BETTER = 0.3     -- than the whole, at least
 local TALL = 0.7       -- a part's height, of the whole's
 local SHARED = 0.45    -- of the narrower of two neighbours may be above or below the other: strokes of an X cross
-local BROAD = 1.3     -- what is broader than so many heights is tried as one digit by nobody
-local STROKES_MOST, CUTS_MOST = 10, 6
+local BROAD = 1.3      -- what is broader than so many heights is tried as one digit by nobody
+local STROKES_MOST, TOGETHER_MOST = 8, 4 -- strokes of a group, and of one digit
+local CUTS_MOST = 4
 local FIRST_STRIP = 200 -- the number of what is left of the first cut; the others have their cut's
-local INKED = 0.5       -- what counts as ink when a digit is made of pieces
 local LEANS = { -0.3, -0.15, 0, 0.15, 0.3, 0.45 } -- columns a row, to the left going down
 
 -- The best way of taking neighbours 1 .. n together. `sure(i, k)` says how sure the net is that neighbours i to k are one
@@ -99,26 +99,22 @@ local function strokes_of(group, strokes, side)
 end
 
 --- Digits of a group's strokes.
--- @param search  as perilune.draw.segments has it; search.strokes = { list = strokes, side = of the picture, draw = a function
---   that draws some of them alone }
+-- @param search as perilune.draw.segments has it; search.strokes as segments.find takes it
 -- @param whole  a group
 -- @return a list of groups { input, place, confidence }, or nil
 function splits.by_strokes(search, whole)
-  local known = search.strokes
-  local list = known and strokes_of(whole, known.list, known.side) or {}
+  local known, list = search.strokes, whole.strokes
   if #list < 2 or #list > STROKES_MOST then return nil end
   return take_apart(search, whole, #list, SURE_STROKES, function(i, k)
+    if k - i >= TOGETHER_MOST then return nil end
     local low, high, steps = math.huge, -math.huge, {}
     for at = i, k do
       low, high = math.min(low, list[at].x), math.max(high, list[at].x)
       steps[#steps + 1] = list[at].step
     end
     if (high - low) * known.side > height_of(whole) then return nil end
-    local ink = known.draw(steps)
-    local labels, pieces = image.pieces(ink)
-    local ids = {}
-    for id in ipairs(pieces) do ids[id] = id end
-    return #ids > 0 and { ink = ink, labels = labels, ids = ids } or nil
+    local input, place = known.alone(steps)
+    return input and { input = input, place = place }
   end)
 end
 
@@ -167,16 +163,6 @@ local function cuts_of(profile, group)
   return chosen
 end
 
--- Which of the strips of a picture have ink; one may lie in a gap between two pieces, or hold a rim only.
-local function inked_strips(ink, labels, count)
-  local plain, inked = ink:reshape(table.unpack(labels.shape)), {}
-  for strip = 1, count do
-    local id = strip == 1 and FIRST_STRIP or strip - 1
-    inked[strip] = (labels:eq(id):float() * plain):max():item() > INKED
-  end
-  return inked
-end
-
 --- Digits cut out of a group.
 -- @param search as perilune.draw.segments has it
 -- @param whole  a group
@@ -200,21 +186,24 @@ function splits.by_cuts(search, whole)
     image.split(labels, 255, i, x + lean * centre, x - lean * (side - centre))
   end
   image.split(labels, 255, FIRST_STRIP, -1e9, -1e9)
-  local inked = inked_strips(ink, labels, #cuts + 1)
   return take_apart(search, whole, #cuts + 1, SURE_CUTS, function(i, k)
     if cuts[i - 1] and cuts[k] and cuts[k] - cuts[i - 1] > BROAD * height_of(whole) then return nil end
-    local ids, some = {}, false
-    for strip = i, k do
-      ids[#ids + 1] = strip == 1 and FIRST_STRIP or strip - 1
-      some = some or inked[strip]
-    end
-    return some and { ink = ink, labels = labels, ids = ids } or nil
+    local ids = {}
+    for strip = i, k do ids[#ids + 1] = strip == 1 and FIRST_STRIP or strip - 1 end
+    return { ink = ink, labels = labels, ids = ids } -- of which nothing may be ink: a rim, or a gap between pieces
   end)
 end
 
---- Is a group worth trying?
-function splits.worth(search, group)
-  return width_of(group) >= WIDE * height_of(group) and search:look(group) < DOUBT
+--- The digits that a group is taken apart into, when it is more than one. What is of several strokes is not cut.
+-- @param search as perilune.draw.segments has it
+-- @param group  a group
+-- @return a list of groups { input, place }, or nil
+function splits.of(search, group)
+  if width_of(group) < WIDE * height_of(group) or search:look(group) >= DOUBT then return nil end
+  local known = search.strokes
+  group.strokes = known and strokes_of(group, known.list, known.side) or {}
+  if #group.strokes > 1 then return splits.by_strokes(search, group) end
+  return splits.by_cuts(search, group)
 end
 
 return splits
