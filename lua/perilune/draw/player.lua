@@ -10,15 +10,15 @@ local player = {}
 local Player = {}
 Player.__index = Player
 
--- When each point is due, in recorded seconds: never earlier than the point before it. A step that is a picture is one.
+-- When each point is due, in recorded seconds; no point is drawn before the one in front of it. A step that is a picture
+-- is one.
 local function schedule(steps)
-  local due, latest, first = {}, 0, nil
+  local due, first = {}, nil
   for i, step in ipairs(steps) do
     for k = 1, math.max(1, step.n) do
       local time = step.picture and step.time or step.t[k]
       first = first or time
-      latest = math.max(latest, time - first)
-      due[#due + 1] = { stroke = i, point = k, at = latest, time = time - first }
+      due[#due + 1] = { stroke = i, point = k, at = time - first }
     end
   end
   return due
@@ -39,7 +39,7 @@ function player.new(canvas, steps, speed)
 end
 
 function Player:draw(entry)
-  local canvas, step, time = self.canvas, self.steps[entry.stroke], self.begin + entry.time
+  local canvas, step, time = self.canvas, self.steps[entry.stroke], self.begin + entry.at
   if step.picture then
     canvas:place(step, time)
   elseif entry.point == 1 then
