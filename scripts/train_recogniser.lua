@@ -220,7 +220,8 @@ end
 -- Digits: how many are recognised, how many turned away, and how many of the others are right.
 local function turned_away(net, set)
   local rates = require("perilune.draw.recogniser").rates(net, set)
-  return { pictures = #set, accuracy = net:evaluate(set).accuracy, false_reject = rates.false_reject,
+  local all = net:evaluate(set, { loss = "sparse_categorical_crossentropy", metrics = { "accuracy" } })
+  return { pictures = #set, accuracy = all.accuracy, false_reject = rates.false_reject,
     accepted_accuracy = rates.accuracy }
 end
 
@@ -278,6 +279,10 @@ local function main()
   local peri = script.perilune(NAME)
   local threads = script.threads(o.threads)
   peri.seed(o.seed)
+  local function save(net)
+    script.make_folder(o.model)
+    net:save(o.model)
+  end
   local net, validation
   if o.measure then
     net = peri.nn.load(o.model)
@@ -286,13 +291,13 @@ local function main()
     net, validation = train(peri, o, say)
     if not net then return script.INTERRUPTED end
     net.calibration = calibrate(peri, net, validation, o, say)
+    save(net)
   end
   local result
   if not o.no_test then result = measure(peri, net, o, say) end
   if not o.measure then
-    if net.calibration then net.calibration.measured = result end
-    script.make_folder(o.model)
-    net:save(o.model)
+    net.calibration.measured = result
+    save(net)
     say("model: %s", o.model)
   end
   report(o, net, result)
