@@ -177,6 +177,32 @@ describe("a collection", function()
     assert.is_true((x - picture(3)):abs():max():item() < 0.01)
   end)
 
+  it("keeps every shade", function()
+    local shades = {}
+    for i = 1, 784 do shades[i] = (i % 256) / 255 end
+    local x = peri.tensor(shades):reshape(28, 28, 1)
+    local c = collections.open(folder)
+    c:add(x, 1)
+    local bytes = c:stored():reshape(-1):totable()
+    for i = 1, 784 do assert.equal(i % 256, bytes[i]) end
+    assert.is_true((files_of():tensors()):reshape(28, 28, 1):sub(x):abs():max():item() < 1e-6)
+  end)
+
+  it("writes its files again when another program adds meanwhile", function()
+    local c, original = collections.open(folder), core.idx_write
+    c:add(picture(1), 1)
+    core.idx_write = function(...)
+      core.idx_write = original
+      os.execute(("mkdir '%s/3'"):format(folder))
+      peri.image.save(folder .. "/3/0001.png", picture(9))
+      return original(...)
+    end
+    c:add(picture(2), 2)
+    assert.equal(original, core.idx_write)
+    assert.same({ 1, 2, 3 }, files_of():labels():totable())
+    assert.equal(3, #c)
+  end)
+
   it("loses nothing when several programs add at once", function()
     local program = os.tmpname()
     write(program, ([[
