@@ -3,6 +3,7 @@
 -- FOLDER gets NAME.h5 and NAME.json (inputs and predictions; see keras_reads_h5.py).
 local cjson = require "cjson"
 local peri = require "perilune"
+local grow = require "perilune.nn.grow"
 local nn, optim = peri.nn, peri.optim
 
 local folder = arg[1] or error("usage: write_models.lua FOLDER", 0)
@@ -29,6 +30,9 @@ local models = {
     { nn.Dense { 6, activation = "elu" }, nn.Reshape { { 3, 4, 3 } }, nn.MaxPool2D { 2, padding = "same" },
       nn.Flatten {}, nn.Dense { 2, activation = "sigmoid" } },
     "Dense Reshape MaxPooling2D Flatten Dense" },
+  { "grown", { 6, 6, 1 }, -- a net that has been taught a class
+    { nn.Flatten {}, nn.Dense { 7, activation = "relu" }, nn.Dropout { 0.2 }, nn.Dense { 4, activation = "softmax" } },
+    "Flatten Dense Dropout Dense", taught = true },
   { "words", { 5 }, { nn.Embedding { 11, 4 }, nn.Flatten {}, nn.Dense { 3, activation = "softmax" } },
     "Embedding Flatten Dense", integers = 10 },
   { "norms", { 4, 3, 2 },
@@ -81,6 +85,7 @@ local function write(model)
   local net = nn.Sequential(layers)
   net:build(shape)
   local x = inputs(model, 16)
+  if model.taught then net = grow.classes(net, { "new" }, { examples = x + 1, others = x }) end
   local y = peri.rand(net:predict(x).shape)
   net:fit({ x, y }, { epochs = 3, batch = 8, loss = "mean_squared_error", optimizer = optim.Adam { lr = 0.001 },
     verbose = 0 })
