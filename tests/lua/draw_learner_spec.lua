@@ -2,6 +2,7 @@
 -- is taken back. Small nets and drawn digits, and where MNIST is at hand the net that comes with Perilune.
 local peri = require "perilune"
 local canvases = require "perilune.draw.canvas"
+local core = require "perilune.core"
 local grow = require "perilune.nn.grow"
 local learners = require "perilune.draw.learner"
 local programs = require "perilune.draw.program"
@@ -224,6 +225,25 @@ describe("a correction", function()
     assert.is_true(same_values(r.net, values))
     assert.equal(1, #l.kept:refresh())
     assert.is_nil(l:undo())
+  end)
+
+  it("that is interrupted leaves the net as it was, and keeps the drawing", function()
+    local l, r = learner_of()
+    local pair = wrong_ones(r, 1)[1]
+    l:prepare()
+    local values, original, calls = values_of(r.net), core.interrupt_poll, 0
+    core.interrupt_poll = function()
+      calls = calls + 1
+      if calls < 8 then return end
+      core.interrupt_poll = original
+      error("interrupted", 0)
+    end
+    assert.error_matches(function() l:correct(pair[1], pair[2]) end, "interrupted$")
+    assert.equal(8, calls)
+    assert.is_true(same_values(r.net, values))
+    assert.equal(1, #l.kept)
+    assert.is_nil(l:undo())
+    assert.is_true(l:correct(pair[1], pair[2]).learned)
   end)
 
   it("begins anew when somebody else has changed the weights", function()
