@@ -364,6 +364,7 @@ describe("replay", function()
     assert.same({ nil, 1 }, { due, drawn })
     assert.same({ nil, 0 }, { player:play(101) })
     assert.equal(2, #canvas.strokes)
+    assert.is_true(math.abs(canvases.new():player(given, { speed = 4 }):play(0) - 0.005) < 1e-9)
   end)
 
   it("ends when it is told, and leaves strokes alone that were taken away under the pen", function()
