@@ -2,6 +2,7 @@
 """`perilune draw` in a window, used as a person uses it: Xvfb, mouse and keys by xdotool, pictures of the screen.
 
     draw_window.py BUILD_FOLDER [--model FILE] [--pictures FOLDER]
+    draw_window.py BUILD_FOLDER --picture FILE      (only draws a number, and takes README's picture of it)
 
 Draws the thirty drawings of tests/support/hands.json in their own time, with the pen of their hand, clearing with one
 click; then undo, redo, erasing, saving, sizes, a dropped file, a number, corrections, a new class, closing. What was
@@ -374,11 +375,25 @@ def closing(s, checks):
     checks.check("with the latency it was asked for", re.search(r"p50.*p99|99 %", s.pty.text()), s.pty.text()[-300:])
 
 
+def show(s, path):
+    """The picture of README: a number, what in each digit speaks for it, and the bars of its last."""
+    s.pen(-4)
+    for i, label in enumerate((1, 9, 8, 4)):
+        s.draw(of(label, 1), (0.02 + 0.24 * i, 0.26, 0.24, 0.48))
+    s.becomes("1984")
+    s.screen.keys("e")
+    s.park()
+    time.sleep(0.5)
+    wait_for_calm(s.screen)
+    s.screen.picture().save(path, *s.screen.geometry(s.window))
+
+
 def main():
     parser = argparse.ArgumentParser(description="perilune draw in a window, as a person uses it.")
     parser.add_argument("build")
     parser.add_argument("--model")
     parser.add_argument("--pictures")
+    parser.add_argument("--picture")
     options = parser.parse_args()
     need_programs("Xvfb", "xdotool")
     build = os.path.abspath(options.build)
@@ -392,7 +407,10 @@ def main():
             arguments += ["--model", os.path.abspath(options.model)]
         session = Session(screen, build, folder, arguments, options.pictures)
         try:
-            if checks.check("the window opens", session.open(), session.pty.text()):
+            opened = checks.check("the window opens", session.open(), session.pty.text())
+            if opened and options.picture:
+                show(session, options.picture)
+            elif opened:
                 checks.check("the prompt stays beside it", session.prompt.ready, session.pty.text())
                 for part in (thirty, undoing, erasing, saving, dropping, number, explaining, resizing, prompting,
                              correcting, teaching, closing):
