@@ -138,6 +138,11 @@ describe("waiting", function()
     assert.is_false(waiting.any())
   end)
 
+  it("hands on that the prompt is to end", function()
+    with(function() return "leave" end)
+    assert.same({ nil, "leave" }, { terminal({}).around(-1, 1) })
+  end)
+
   it("waits plainly once the function has gone", function()
     local undo
     undo = with(function() undo() end)

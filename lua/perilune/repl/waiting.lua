@@ -8,6 +8,8 @@
 -- doing so again and again without waiting is a busy loop. It must read nothing from standard input. What it has to say
 -- it says with waiting.tell, which puts the text above the line that is being edited.
 --
+-- When it returns "leave", the prompt ends where nothing is typed yet, as with Ctrl-D.
+--
 -- Ctrl-C reaches into the function as it does into a piece: it ends what runs there, the line that is being edited is
 -- given up, and the function goes on living, unless it had kept the prompt waiting for more than a second. Any other
 -- error of its own ends it: it is told, and the prompt lives.
