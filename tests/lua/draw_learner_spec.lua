@@ -425,7 +425,7 @@ describe("the program", function()
     p:recognise()
     local report = p:correct(4)
     assert.equal("4", p.prediction.label)
-    assert.matches("^learned this 4 in %d+%.%d+ s", p.message)
+    assert.matches("^learned this 4 in %d+%.%d+ s; MNIST is not here: rehearsed drawn digits", p.message)
     assert.equal(folder .. "/4/0001.png", report.kept)
     p:teach "H"
     assert.equal("H", p.prediction.label)
