@@ -218,7 +218,9 @@ static int l_digit_of(lua_State *L) {
   for (lua_Integer i = 1, n = (lua_Integer)lua_rawlen(L, 3); i <= n; i++) {
     lua_rawgeti(L, 3, i);
     lua_Integer number = luaL_checkinteger(L, -1);
-    luaL_argcheck(L, number >= 1 && number <= PERI_IMAGE_PIECES_MOST, 3, "pieces are numbered from 1 to 255");
+    if (number < 1 || number > PERI_IMAGE_PIECES_MOST) {
+      return luaL_error(L, "image.digit_of: pieces are numbered from 1 to %d, got %I", PERI_IMAGE_PIECES_MOST, number);
+    }
     chosen[number] = true;
     lua_pop(L, 1);
   }

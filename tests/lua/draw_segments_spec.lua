@@ -23,6 +23,40 @@ local function line(canvas, points, options)
   return canvas
 end
 
+describe("pieces of a picture", function()
+  local image = peri.image
+
+  it("are told apart, and made into digits", function()
+    local canvas = line(line(canvases.new(), { 0.2, 0.2, 0.2, 0.8 }), { 0.7, 0.3, 0.8, 0.7 })
+    local ink = canvas:render(100)
+    local labels, pieces = image.pieces(ink)
+    assert.equal(2, #pieces)
+    assert.same({ 1, 2, 0 }, { labels[{ 50, 20 }], labels[{ 50, 76 }], labels[{ 50, 50 }] })
+    assert.same({ 2 * pieces[1].height, true }, { #pieces[1].rows, pieces[1].left < pieces[2].left })
+    local digit, place = image.digit_of(ink, labels, { 2 }, 2)
+    assert.near(0, (digit - image.digit(line(canvases.new(), { 0.7, 0.3, 0.8, 0.7 }):render(100), { ink = "light", thicken = 2 }))
+      :abs():max():item(), 1e-3)
+    assert(place.left > 60 and place.right < 90 and place.field_height == 20)
+    assert.is_nil(image.digit_of(ink, labels, { 9 }))
+    image.split(labels, 1, 9, 20, 20) -- its right half
+    assert.is_table(select(2, image.digit_of(ink, labels, { 9 })))
+    assert.same({}, select(2, image.pieces(peri.zeros(9, 9))))
+  end)
+
+  it("are refused where they are none", function()
+    local ink, labels = peri.zeros(8, 8, 1), peri.zeros({ 8, 8 }, "uint8")
+    for _, bad in ipairs { function() image.pieces(peri.zeros(8, 8, 3)) end, function() image.pieces(ink:double()) end,
+      function() image.pieces(3) end, function() image.digit_of(ink, peri.zeros({ 8, 9 }, "uint8"), { 1 }) end,
+      function() image.digit_of(ink, ink, { 1 }) end, function() image.digit_of(ink, labels, { 0 }) end,
+      function() image.digit_of(ink, labels, { 1 }, -1) end, function() image.split(labels, 1, 256, 0, 0) end,
+      function() image.split(ink, 1, 2, 0, 0) end } do
+      local ok, message = pcall(bad)
+      assert.is_false(ok)
+      assert.truthy(message:find("image", 1, true), message)
+    end
+  end)
+end)
+
 describe("digits side by side", function()
   local function read(canvas)
     local seen = own:predict(canvas)
