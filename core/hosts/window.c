@@ -243,7 +243,6 @@ static int open_all(peri_window *w, const peri_window_options *o) {
   PERI_TRY(make_any(w, o->title, side(o->width, 1), side(o->height, 1)));
   w->id = SDL_GetWindowID(w->window);
   w->connection = peri__x11_connection(w->window);
-  peri__x11_watch(w->window);
   return place(w, o);
 }
 

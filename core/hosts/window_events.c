@@ -272,7 +272,6 @@ static int wait_blocked(peri_window *w, double deadline, peri_window_event *out,
     peri__events_collect();
     if (take(&w->queue, out)) return PERI_WINDOW_EVENT;
     PERI_TRY(peri_interrupt_poll());
-    if (peri__x11_lost()) return peri_fail(PERI_ESTATE, "window: the display has gone");
     if (w->watch_input && input_ready()) return PERI_WINDOW_INPUT;
     double left = (deadline - peri__window_now()) * 1000;
     if (left <= 0 || !whole) return PERI_WINDOW_TIMEOUT;

@@ -82,12 +82,9 @@ double peri__window_now(void);
 double peri__window_unit(peri_window *w, double width, double height);
 
 /* window_x11.c: the file descriptor of the connection, or -1; the desktop's own dots an inch, or 0; the server's time
-   of an event of SDL_SYSWMEVENT, which comes before the events that SDL makes of it. When the server has gone, Xlib
-   ends the process: from the first watch on, lost tells those who clean up at exit that it must not be asked again. */
+   of an event of SDL_SYSWMEVENT, which comes before the events that SDL makes of it. */
 int peri__x11_connection(SDL_Window *window);
 double peri__x11_dpi(SDL_Window *window);
-void peri__x11_watch(SDL_Window *window);
-bool peri__x11_lost(void);
 bool peri__x11_time(const SDL_Event *e, Uint32 *milliseconds);
 
 /* window_keys.c: a key's name, NULL for modifiers; and the key of a name, SDLK_UNKNOWN when there is none. */

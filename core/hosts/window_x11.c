@@ -36,27 +36,6 @@ double peri__x11_dpi(SDL_Window *window) {
   return dpi;
 }
 
-static int (*tell_loss)(Display *display); /* Xlib's own: says so */
-static bool lost;
-
-static int on_loss(Display *display) {
-  lost = true;
-  return tell_loss ? tell_loss(display) : 0;
-}
-
-bool peri__x11_lost(void) { return lost; }
-
-void peri__x11_watch(SDL_Window *window) {
-  typedef int (*handler)(Display *);
-  SDL_SysWMinfo info;
-  if (tell_loss || !x11_of(window, &info)) return;
-  void *library = SDL_LoadObject("libX11.so.6");
-  if (!library) return;
-  union { void *address; handler (*call)(handler); } found = {SDL_LoadFunction(library, "XSetIOErrorHandler")};
-  if (found.address) tell_loss = found.call(on_loss);
-  SDL_UnloadObject(library);
-}
-
 bool peri__x11_time(const SDL_Event *e, Uint32 *milliseconds) {
   const SDL_SysWMmsg *message = e->type == SDL_SYSWMEVENT ? e->syswm.msg : NULL;
   if (!message || message->subsystem != SDL_SYSWM_X11) return false;
@@ -81,9 +60,6 @@ double peri__x11_dpi(SDL_Window *window) {
   (void)window;
   return 0;
 }
-
-bool peri__x11_lost(void) { return false; }
-void peri__x11_watch(SDL_Window *window) { (void)window; }
 
 bool peri__x11_time(const SDL_Event *e, Uint32 *milliseconds) {
   (void)e, (void)milliseconds;
