@@ -194,7 +194,7 @@ function splits.by_cuts(search, whole)
   end)
 end
 
---- The digits that a group is taken apart into, when it is more than one. What is of several strokes is not cut.
+--- The digits that a group is taken apart into, when it is more than one. Cut is only what no stroke is known of.
 -- @param search as perilune.draw.segments has it
 -- @param group  a group
 -- @return a list of groups { input, place }, or nil
@@ -202,7 +202,7 @@ function splits.of(search, group)
   if width_of(group) < WIDE * height_of(group) or search:look(group) >= DOUBT then return nil end
   local known = search.strokes
   group.strokes = known and strokes_of(group, known.list, known.side) or {}
-  if #group.strokes > 1 then return splits.by_strokes(search, group) end
+  if #group.strokes > 0 then return splits.by_strokes(search, group) end
   return splits.by_cuts(search, group)
 end
 
