@@ -4,7 +4,8 @@
 #   bash scripts/test.sh          the tests a person runs: a few minutes on two cores
 #   bash scripts/test.sh --ci     these, and: the same under sanitizers with every allocation failing in turn, clang,
 #                                 the slow ones (training on MNIST, valgrind, a real Keras); no test may skip
-#   bash scripts/test.sh --all    these, and long fuzzing (PERILUNE_FUZZ_SECONDS for each reader, 120 when not set)
+#   bash scripts/test.sh --all    these, and long fuzzing (PERILUNE_FUZZ_SECONDS for each reader, 120 when not set) and an
+#                                 hour of random events in the drawing program (PERILUNE_SOAK_MINUTES, 60 when not set)
 #
 # More arguments go to ctest: bash scripts/test.sh -R gradcheck
 # Ends with ctest's own closing lines, and with 0 only if every part has passed.
@@ -17,11 +18,12 @@ level=default
 case ${1:-} in
   --ci) level=ci; shift ;;
   --all) level=all; shift ;;
-  --help | -h) sed -n '2,10p' "$0" | sed 's/^# \{0,1\}//'; exit 0 ;;
+  --help | -h) sed -n '2,11p' "$0" | sed 's/^# \{0,1\}//'; exit 0 ;;
 esac
 export PERILUNE_TEST_LEVEL=$level
 case ${CI:-} in '' | false | 0) ;; *) export PERILUNE_NO_SKIP=1 ;; esac
 [ $level = default ] || export PERILUNE_NO_SKIP=1
+[ $level != all ] || export PERILUNE_SOAK_MINUTES=${PERILUNE_SOAK_MINUTES:-60}
 
 want_room "$root" 1500
 # shellcheck disable=SC2086
