@@ -155,18 +155,26 @@ function train.evaluate(net, dataset, options, more)
   return evaluation.run(net, data, a.batch, loss and losses.of(loss), list)
 end
 
---- What a net says of every sample.
--- @param x a tensor (n, ...) or a data set
+local function same_shape(a, b)
+  for axis = 1, math.max(#a, #b) do
+    if a[axis] ~= b[axis] then return false end
+  end
+  return true
+end
+
+--- What a net says of every sample, or of one.
+-- @param x a tensor (n, ...), a data set, or one sample: a tensor of the net's input shape
 -- @param options { batch = 256 }
--- @return a tensor, one row a sample
+-- @return a tensor, one row a sample; of one sample its row
 function train.predict(net, x, options)
   local a = args.named("net:predict", options, { { "batch", "integer", 256, "batch_size" } })
   at_least("net:predict", "batch", a.batch, 1)
   if type(x) ~= "userdata" then
     x = feed.of("net:predict", x)
   elseif net.built and net.input_shape and x.ndim == #net.input_shape then
-    error(("net:predict: x has the shape of one sample, (%s); make it a batch of one: x:unsqueeze(1)"):format(
-      table.concat(x.shape, ", ")), 0)
+    if same_shape(x.shape, net.input_shape) then return evaluation.predict(net, x:unsqueeze(1), 1)[1] end
+    error(("net:predict: x of shape (%s) is no sample of (%s), and no batch of such"):format(
+      table.concat(x.shape, ", "), table.concat(net.input_shape, ", ")), 0)
   end
   return evaluation.predict(net, x, a.batch)
 end

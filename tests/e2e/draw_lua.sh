@@ -76,7 +76,7 @@ shows "above it the piece" '^> 1 \+ 1$'
 line 'word = "kept"'
 line 'word:upper() .. #digit'
 shows "variables live on, digit is what the net sees" '^KEPT28$'
-line 'net:predict(digit:reshape(1, 28, 28, 1)):argmax(2):item()'
+line 'net:predict(digit):argmax():item()'
 shows "the net in scope" '^1$'
 line 'print("printed") io.stdout:write("written\n") os.execute("echo by a child; echo badly >&2"); io.stderr:write("to stderr\n")'
 for text in printed written 'by a child' badly 'to stderr'; do shows "$text" "^$text\$"; done

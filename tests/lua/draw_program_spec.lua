@@ -75,6 +75,7 @@ describe("the drawing program", function()
     assert.is_nil(run "digit")
     stroke(program.canvas, 0.5, 0.1, 0.5, 0.9)
     assert.same({ 28, 28, 1 }, run "digit.shape")
+    assert.equal(program.prediction.best, run "net:predict(digit):argmax():item()")
     assert.equal(program.prediction.label, run "prediction.label")
     assert.is_true(rawequal(program.recogniser.net, run "net"))
     run "canvas:clear()"

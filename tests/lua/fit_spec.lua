@@ -82,6 +82,7 @@ describe("fit", function()
     assert.equal(400, net:predict(x, { batch = 64 }).shape[1])
     assert.is_true(net:predict(x, { batch = 64 }):equal(net:predict(drawn)))
     assert.is_false(net:predict(x[{ { 1, 3 } }]).requires_grad)
+    assert.is_true(peri.allclose(net:predict(x[3]), net:predict(x)[3])) -- one sample, its row
   end)
 
   it("weighs samples and classes as the loss does by hand", function()

@@ -30,7 +30,7 @@ GROWTH, SLACK = 0.05, 8
 # Pieces of Lua that may be typed at the prompt: right, wrong and unfinished ones. Names come only from here.
 LINES = [
     "1 + 1", "digit", "prediction", "canvas", "#canvas.strokes", "canvas:clear()", "canvas:undo()", "canvas:redo()",
-    "prediction and prediction.label", "digit and net:predict(digit:reshape(1, 28, 28, 1))", "error 'a mistake'",
+    "prediction and prediction.label", "digit and net:predict(digit)", "error 'a mistake'",
     "error({})", "for i = 1, 3 do print(i) end", "x = canvas:render(28)", "x", "nothing.at.all", "1 +", ")", "'",
     "canvas.pen = 0.085", "canvas.pen = 0.12", "net:summary()", "('x'):rep(500)", "print(('line\\n'):rep(30))",
     "canvas:begin(0.5, 0.1) canvas:extend(0.5, 0.9) canvas:finish()", "coroutine.wrap(function() error 'inside' end)()",

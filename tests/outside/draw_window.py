@@ -304,7 +304,7 @@ def prompting(s, checks):
     s.draw(of(7, 1))
     checks.check("a seven", s.becomes("7") == "7", s.answer())
     checks.check("digit is what the net sees", s.ask("table.concat(digit.shape, 'x')") == "28x28x1", s.ask("digit.shape"))
-    checks.check("net answers to it", s.ask("net:predict(digit:reshape(1, 28, 28, 1)):argmax():item() - 1") == "7")
+    checks.check("net answers to it", s.ask("net:predict(digit):argmax():item() - 1") == "7")
     drawn = s.screen.picture().cut(*s.canvas)
     s.prompt.run("canvas:clear()")
     checks.check("canvas:clear() at the prompt clears the window",

@@ -206,13 +206,15 @@ end
 
 -- What a session sees of the program, and what changes from piece to piece of it.
 local function changing(self)
-  return { digit = self.prediction and self.prediction.input or false, prediction = self.prediction or false,
-    canvas = self.canvas, net = self.recogniser.net }
+  local recogniser, prediction = self.recogniser, self.prediction
+  return { digit = prediction and prediction.input:reshape(table.unpack(recogniser.shape)) or false,
+    prediction = prediction or false, canvas = self.canvas, net = recogniser.net }
 end
 
 --- Puts the program's things among a session's variables; to be called before each piece. digit is what the net sees,
--- float32 (28, 28, 1), or nil; canvas, net and prediction are the program's own; correct, teach, program, and peri with
--- its topics plot, nn, data, image and optim are there too. The session's own variables of these names stay.
+-- float32 of the shape that it takes, (28, 28, 1) for most, or nil: net:predict(digit) answers. canvas, net and prediction
+-- are the program's own; correct, teach, program, and peri with its topics plot, nn, data, image and optim are there too.
+-- The session's own variables of these names stay.
 -- @param environment a session's: see perilune.repl.environment
 function Program:scope(environment)
   self:recognise()
