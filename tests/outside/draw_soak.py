@@ -243,12 +243,13 @@ class TerminalSoak:
         return self.pty.alive()
 
     def answers(self, checks):
-        self.pty.resize(100, 30)
-        time.sleep(1)
+        widths = iter(range(100, 300))
 
         def told():
-            self.pty.forget()
             self.enter("print('six times seven is ' .. 6 * 7)")
+            time.sleep(1)
+            self.pty.forget()
+            self.pty.resize(next(widths), 30)  # all is painted anew, also what stands there already
             return wait_until(lambda: "seven is 42" in self.pty.text(), 10)
         checks.check("it answers at the end", wait_until(told, 60), (self.pty.status, self.pty.text()[-500:]))
         self.click()
