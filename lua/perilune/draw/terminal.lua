@@ -197,12 +197,14 @@ function Face:loop()
     local wait = IDLE_WAIT
     local pause = fresh and INPUT_FRAME or FRAME
     if moving or fresh then wait = math.max(0, last + pause - core.monotonic()) end
-    if decoder:waiting() then wait = math.min(wait, ESCAPE_WAIT) end
+    -- Only a silence that was waited through ends a sequence: after a slow frame its rest may be on its way.
+    if decoder:waiting() then wait = ESCAPE_WAIT end
+    local asked = core.monotonic()
     local bytes = self:read(wait)
     if not bytes then return end
     local now = core.monotonic()
     if bytes ~= "" then self.arrived = now end
-    if bytes ~= "" or now - self.arrived >= ESCAPE_WAIT then
+    if bytes ~= "" or now - asked >= 0.9 * ESCAPE_WAIT then
       for _, event in ipairs(decoder:feed(bytes)) do
         self.dirty = true
         if steer.on_event(self, event) then return end
