@@ -2,7 +2,6 @@
 -- like is said by a naive rendering here, pixel by pixel.
 local canvases = require "perilune.draw.canvas"
 local core = require "perilune.core"
-local lfs = require "lfs"
 
 -- Inks the straight piece from a to b; coordinates and radius in pixels.
 local function ink_piece(pixels, height, width, a, b, radius, erase)
@@ -80,26 +79,11 @@ local function line(canvas, x1, y1, x2, y2, options)
   canvas:finish()
 end
 
-local folder
-local function file(name) return folder .. "/" .. name end
-local function names_in_folder()
-  local names = {}
-  for name in lfs.dir(folder) do
-    if name ~= "." and name ~= ".." then names[#names + 1] = name end
-  end
-  table.sort(names)
-  return names
-end
+local scratch = dofile(debug.getinfo(1, "S").source:match "^@(.*)/[^/]*$" .. "/support/scratch.lua")
+local file = scratch.file
 
-setup(function()
-  folder = os.tmpname()
-  os.remove(folder)
-  assert(lfs.mkdir(folder))
-end)
-teardown(function()
-  for _, name in ipairs(names_in_folder()) do os.remove(file(name)) end
-  lfs.rmdir(folder)
-end)
+setup(scratch.make)
+teardown(scratch.remove)
 
 -- A message of an error, which must be one without a place in the code.
 local function message_of(f, ...)

@@ -6,10 +6,9 @@ local core = require "perilune.core"
 local html = require "perilune.display.html"
 local image = require "perilune.image"
 local json = require "perilune.json"
-local lfs = require "lfs"
 
-local folder
-local function file(name) return folder .. "/" .. name end
+local scratch = dofile(debug.getinfo(1, "S").source:match "^@(.*)/[^/]*$" .. "/support/scratch.lua")
+local file, names_in_folder = scratch.file, scratch.names
 local function read(path)
   local f = assert(io.open(path, "rb"))
   local text = f:read "a"
@@ -22,24 +21,9 @@ local function write(name, text)
   f:close()
   return file(name)
 end
-local function names_in_folder()
-  local names = {}
-  for name in lfs.dir(folder) do
-    if name ~= "." and name ~= ".." then names[#names + 1] = name end
-  end
-  table.sort(names)
-  return names
-end
 
-before_each(function()
-  folder = os.tmpname()
-  os.remove(folder)
-  assert(lfs.mkdir(folder))
-end)
-after_each(function()
-  for _, name in ipairs(names_in_folder()) do os.remove(file(name)) end
-  lfs.rmdir(folder)
-end)
+before_each(scratch.make)
+after_each(scratch.remove)
 
 local function says(words, f, ...)
   local ok, message = pcall(f, ...)
@@ -174,7 +158,7 @@ describe("a drawing's file", function()
       assert.is_nil(message:find "%.lua:%d")
       says(words, canvases.load, file(name))
     end
-    for _, bad in ipairs { folder, "/dev/zero", "/dev/zero.json" } do assert.is_false(pcall(canvas.open, canvas, bad)) end
+    for _, bad in ipairs { file ".", "/dev/zero", "/dev/zero.json" } do assert.is_false(pcall(canvas.open, canvas, bad)) end
     says("wants a path, got a nil", canvas.open, canvas)
     says("wants a path, got a table", canvas.save, canvas, {})
     assert.equal(version, canvas.version)
@@ -404,7 +388,7 @@ describe("files as strings", function()
     says("a:", core.read_file, file "a", 100003)
     core.write_file(file "a", "")
     assert.equal("", core.read_file(file "a", 0))
-    assert.is_false(pcall(core.read_file, folder, 10))
+    assert.is_false(pcall(core.read_file, file ".", 10))
     assert.is_false(pcall(core.read_file, "a\0b", 10))
     assert.is_false(pcall(core.write_file, file "none/a", "x"))
     assert.same({ "a" }, names_in_folder())
