@@ -1,4 +1,5 @@
-/* memory.c - a header before each block holds its size; freed blocks wait in bins by size.
+/* memory.c - a header before each block holds its size; freed blocks wait in bins by size, until nobody wanted them for
+   long.
 
    One lock guards all bins: a step of training makes about two hundred requests, of 20 ns each, nearly all on one
    thread. Freed bytes are poisoned for AddressSanitizer, so that the cache hides no use of them. */
@@ -19,12 +20,19 @@ enum {
   HEADER_BYTES = PERI_HEADER_BYTES,
   LEAST_POWER = 6,                    /* the smallest bin holds 64 bytes */
   STEPS = 8,                          /* bins for each power of two */
-  BINS = (47 - LEAST_POWER) * STEPS + STEPS /* up to 2^47 bytes */
+  BINS = (47 - LEAST_POWER) * STEPS + STEPS, /* up to 2^47 bytes */
+  ROUNDS = 4                                 /* see give_back_spare */
 };
 
+/* Freed blocks of one size, and the fewest that waited since the last look: so many nobody needed. */
+typedef struct bin {
+  block *first;
+  uint64_t waiting, spare;
+} bin;
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static block *bins[BINS];
-static atomic_uint_fast64_t live, total, cached, asked;
+static bin bins[BINS];
+static atomic_uint_fast64_t live, total, cached, asked, look_at;
 
 #ifdef PERILUNE_FAULTS
 static atomic_uint_fast64_t countdown;
@@ -56,10 +64,14 @@ static unsigned bin_of(size_t bytes, size_t *capacity) {
   return (power - LEAST_POWER) * STEPS + (unsigned)eighths;
 }
 
-static block *take_cached(unsigned bin) {
+static block *take_cached(bin *from) {
   pthread_mutex_lock(&lock);
-  block *found = bins[bin];
-  if (found) bins[bin] = found->next;
+  block *found = from->first;
+  if (found) {
+    from->first = found->next;
+    from->waiting--;
+    if (from->spare > from->waiting) from->spare = from->waiting;
+  }
   pthread_mutex_unlock(&lock);
   if (found) atomic_fetch_sub(&cached, found->capacity);
   return found;
@@ -85,7 +97,7 @@ void *peri_alloc(size_t bytes) {
   atomic_fetch_add(&total, bytes);
   if (found) return peri__block_memory(found);
   size_t capacity;
-  found = take_cached(bin_of(bytes, &capacity));
+  found = take_cached(&bins[bin_of(bytes, &capacity)]);
   if (!found) found = ask_system(capacity);
   if (!found) goto none;
   found->bytes = bytes;
@@ -119,6 +131,42 @@ static uint64_t cache_limit(void) {
   return most;
 }
 
+static void keep(block *freed) {
+  size_t capacity;
+  bin *to = &bins[bin_of(freed->bytes, &capacity)];
+  PERI_POISON(peri__block_memory(freed), freed->capacity);
+  atomic_fetch_add(&cached, capacity);
+  pthread_mutex_lock(&lock);
+  freed->next = to->first;
+  to->first = freed;
+  to->waiting++;
+  pthread_mutex_unlock(&lock);
+}
+
+static void give_back(bin *from, uint64_t most) {
+  block *found;
+  while (most-- > 0 && (found = take_cached(from))) {
+    PERI_UNPOISON(peri__block_memory(found), found->capacity);
+    free(found);
+  }
+}
+
+/* Every ROUNDS times the footprint of requests (and 256 MB): gives back the blocks that waited through all of them. A
+   program that goes from size to size, as a window that is resized, would else keep what each of them once needed; what
+   steps of training take and free in turn never waits so long. */
+static void give_back_spare(void) {
+  uint_fast64_t now = atomic_load(&total), due = atomic_load(&look_at);
+  uint_fast64_t next = now + ((uint_fast64_t)1 << 28) + ROUNDS * (atomic_load(&live) + atomic_load(&cached));
+  if (now < due || !atomic_compare_exchange_strong(&look_at, &due, next)) return;
+  for (bin *each = bins; each < bins + BINS; each++) {
+    pthread_mutex_lock(&lock);
+    uint64_t spare = due == 0 ? 0 : each->spare;
+    each->spare = each->waiting - spare;
+    pthread_mutex_unlock(&lock);
+    give_back(each, spare);
+  }
+}
+
 void peri_free(void *memory) {
   if (!memory) return;
   block *freed = (block *)(void *)((char *)memory - HEADER_BYTES);
@@ -133,14 +181,8 @@ void peri_free(void *memory) {
     free(freed);
     return;
   }
-  size_t capacity;
-  unsigned bin = bin_of(freed->bytes, &capacity);
-  PERI_POISON(memory, freed->capacity);
-  atomic_fetch_add(&cached, capacity);
-  pthread_mutex_lock(&lock);
-  freed->next = bins[bin];
-  bins[bin] = freed;
-  pthread_mutex_unlock(&lock);
+  keep(freed);
+  give_back_spare();
 }
 
 char *peri_strdup(const char *text) {
@@ -156,11 +198,5 @@ uint64_t peri_memory_cached(void) { return atomic_load(&cached); }
 uint64_t peri_memory_system_allocations(void) { return atomic_load(&asked); }
 
 void peri_memory_trim(void) {
-  for (unsigned bin = 0; bin < BINS; bin++) {
-    block *found;
-    while ((found = take_cached(bin))) {
-      PERI_UNPOISON(peri__block_memory(found), found->capacity);
-      free(found);
-    }
-  }
+  for (bin *each = bins; each < bins + BINS; each++) give_back(each, UINT64_MAX);
 }

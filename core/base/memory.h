@@ -3,7 +3,8 @@
    Every byte that tensors and scratch space use comes from here, so that the bindings can see
    off-heap memory grow and a test can fail the N-th allocation. Freed blocks wait in bins by size for
    the next that wants one (a training step asks for the same sizes again and again; the system's own
-   calls and fresh pages cost more than the arithmetic on them); peri_memory_trim gives them back. */
+   calls and fresh pages cost more than the arithmetic on them). What waits in vain goes back to the system after
+   requests of 256 MB and four times the footprint; peri_memory_trim gives all of it back at once. */
 #ifndef PERI_BASE_MEMORY_H
 #define PERI_BASE_MEMORY_H
 

@@ -94,6 +94,23 @@ static void test_memory(void) {
   peri_free(copy);
 }
 
+/* What waits in vain goes back to the system; what is taken and freed in turn stays. */
+static void test_spare(void) {
+  void *once[8], *often = NULL;
+  peri_memory_trim();
+  for (int i = 0; i < 8; i++) once[i] = peri_alloc(1 << 20);
+  for (int i = 0; i < 8; i++) peri_free(once[i]);
+  uint64_t asked = peri_memory_system_allocations();
+  CHECK(peri_memory_cached() >= 8 << 20);
+  for (int i = 0; i < 2000; i++) { /* 2 GB of requests */
+    often = peri_alloc(1 << 20);
+    peri_free(often);
+  }
+  CHECK(peri_memory_cached() >= 1 << 20 && peri_memory_cached() < 2 << 20);
+  CHECK(peri_memory_system_allocations() == asked);
+  peri_memory_trim();
+}
+
 static void test_faults(void) {
 #ifdef PERILUNE_FAULTS
   CHECK(peri_memory_fail_at(2) == PERI_OK);
@@ -336,6 +353,7 @@ static void test_interrupt(void) {
 int main(void) {
   test_status();
   test_memory();
+  test_spare();
   test_faults();
   test_philox();
   test_distributions();

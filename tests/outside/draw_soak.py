@@ -4,10 +4,10 @@ answer at the end, keep its memory, and leave the sanitizers silent. Meant for a
 
     draw_soak.py BUILD_FOLDER window|terminal [--minutes N] [--seed 1] [--log FILE] [--model FILE]
 
-N is PERILUNE_SOAK_MINUTES, or 1, when it is left out. Resident memory is logged every 10 seconds, and
-judged in runs of five minutes and more: after a warm-up (the first fifth, one minute at least) it is held steady: the median of the last quarter may exceed the
-median of the first quarter by GROWTH of it and SLACK MB at most (caches that fill, the allocator's fragments; a leak of
-100 bytes an event would be tens of MB in minutes).
+N is PERILUNE_SOAK_MINUTES, or 1, when it is left out. Resident memory is logged every 10 seconds, from after a first
+correction on, which loads MNIST. After a warm-up (the first fifth, one minute at least, but no more than half) it is
+held steady: the median of the last quarter may exceed the median of the first quarter by GROWTH of it and SLACK MB at
+most (caches that fill, the allocator's fragments; a leak of 100 bytes an event would be tens of MB in minutes).
 The window is on a screen of its own (Xvfb) with real mouse, keys and resizes by xdotool, and storms of events pushed
 into SDL's queue; the terminal is a pseudo-terminal that gets reports, keys, sequences that nobody sends, and sizes.
 What is typed at the prompt is chosen from harmless pieces. Nothing leaves on purpose: leaving early is a failure.
@@ -26,7 +26,6 @@ from draw_hands import Checks, drawings, need_modules, need_programs, wait_until
 from draw_pty import Prompt, Pty
 
 GROWTH, SLACK = 0.05, 8
-LEAST_JUDGED = 300  # seconds of a run that can tell
 
 # Pieces of Lua that may be typed at the prompt: right, wrong and unfinished ones. Names come only from here.
 LINES = [
@@ -44,7 +43,7 @@ class Watch:
     """The log: memory every 10 seconds, what was done, and the judgement."""
 
     def __init__(self, soak, log, seconds):
-        self.soak, self.log, self.seconds, self.start = soak, log, seconds, time.monotonic()
+        self.soak, self.log, self.seconds, self.start = soak, log, seconds, None
         self.samples, self.due, self.done = [], 0, {}
 
     def note(self, kind, n=1):
@@ -54,6 +53,7 @@ class Watch:
         print(text, file=self.log, flush=True)
 
     def over(self):
+        self.start = self.start or time.monotonic()
         now = time.monotonic() - self.start
         if now >= self.due:
             memory = self.soak.pty.resident()
@@ -76,8 +76,6 @@ class Watch:
         print(f"{said}; {sum(self.done.values())} events in {self.samples[-1][0] / 60:.1f} minutes: "
               + ", ".join(f"{v} {k}" for k, v in sorted(self.done.items())), flush=True)
         self.say(said)
-        if self.seconds < LEAST_JUDGED:
-            return  # MNIST, loaded by the first correction, is the most of it
         checks.check("memory is steady", last <= first * (1 + GROWTH) + SLACK, said)
 
 
@@ -228,6 +226,9 @@ class TerminalSoak:
         self.pty.send(self.rng.choice([str(self.rng.randint(0, 9)), "tA\r"]))
         watch.note("corrections")
 
+    def learned(self):
+        return wait_until(lambda: "learned " in self.pty.text(), 120)
+
     def work(self, watch):
         kinds = [(self.scribble, 30), (self.digit, 12), (self.keys, 20), (self.arrows, 8), (self.wheel, 5), (self.garbage, 10),
                  (self.size, 6), (self.line, 6), (self.drop, 3)]
@@ -291,6 +292,7 @@ class WindowSoak:
             return False
         self.prompt = Prompt(self.pty, 60)
         self.prompt.run(STORM)
+        self.place = self.screen.geometry(self.window)
         return self.prompt.ready and self.prompt.ask("storm ~= nil") == "true"
 
     def spot(self):
@@ -374,6 +376,9 @@ class WindowSoak:
         self.run([f"key --delay 1 {self.rng.randint(0, 9)}"])
         watch.note("corrections")
 
+    def learned(self):
+        return wait_until(lambda: self.prompt.ask("program.learned ~= nil and not program:behind()", 60) == "true", 120)
+
     def work(self, watch):
         kinds = [(self.scribble, 30), (self.digit, 12), (self.keys, 20), (self.wheel, 5), (self.size, 6), (self.storm, 3),
                  (self.drop, 3), (self.line, 5), (self.text, 2)]
@@ -432,6 +437,8 @@ def main():
             if checks.check("it opens", soak.ready(), soak.pty.text()):
                 watch = Watch(soak, log, options.minutes * 60)
                 try:
+                    soak.correct(watch)
+                    checks.check("it learns", soak.learned(), soak.pty.text()[-3000:])
                     soak.work(watch)
                 except RuntimeError as reason:  # of xdotool, which wants a window
                     watch.say(f"{reason}")
