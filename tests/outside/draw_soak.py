@@ -226,8 +226,17 @@ class TerminalSoak:
         self.pty.send(self.rng.choice([str(self.rng.randint(0, 9)), "tA\r"]))
         watch.note("corrections")
 
+    def anew(self):
+        """All is painted anew, also what stands there already."""
+        self.pty.forget()
+        self.columns = 100 + (self.columns + 1) % 100
+        self.pty.resize(self.columns, 30)
+
     def learned(self):
-        return wait_until(lambda: "learned " in self.pty.text(), 120)
+        def told():
+            self.anew()
+            return wait_until(lambda: "learned " in self.pty.text(), 2)
+        return wait_until(told, 120)
 
     def work(self, watch):
         kinds = [(self.scribble, 30), (self.digit, 12), (self.keys, 20), (self.arrows, 8), (self.wheel, 5), (self.garbage, 10),
@@ -247,13 +256,10 @@ class TerminalSoak:
         return self.pty.alive()
 
     def answers(self, checks):
-        widths = iter(range(100, 300))
-
         def told():
             self.enter("print('six times seven is ' .. 6 * 7)")
             time.sleep(1)
-            self.pty.forget()
-            self.pty.resize(next(widths), 30)  # all is painted anew, also what stands there already
+            self.anew()
             return wait_until(lambda: "seven is 42" in self.pty.text(), 10)
         checks.check("it answers at the end", wait_until(told, 60), (self.pty.status, self.pty.text()[-500:]))
         self.click()
