@@ -58,7 +58,7 @@ function beside.prompt(face)
     before = function(session)
       program:scope(session.environment)
       session.environment:provide_lazily("draw", function() return require "perilune.draw" end)
-      for _, name in ipairs { "face", "window" } do session.environment:provide(name, face) end
+      session.environment:provide("window", face)
     end,
     after = function(session)
       program:adopt(session.environment)
