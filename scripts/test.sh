@@ -5,7 +5,8 @@
 #   bash scripts/test.sh --ci     these, and: the same under sanitizers with every allocation failing in turn, clang,
 #                                 the slow ones (training on MNIST, valgrind, a real Keras); no test may skip
 #   bash scripts/test.sh --all    these, and long fuzzing (PERILUNE_FUZZ_SECONDS for each reader, 120 when not set) and an
-#                                 hour of random events in the drawing program (PERILUNE_SOAK_MINUTES, 60 when not set)
+#                                 hour of random events in the drawing program (PERILUNE_SOAK_MINUTES, 60 when not set);
+#                                 random requests to the service, as long as a reader is fuzzed
 #
 # More arguments go to ctest: bash scripts/test.sh -R gradcheck
 # Ends with ctest's own closing lines, and with 0 only if every part has passed.
@@ -18,7 +19,7 @@ level=default
 case ${1:-} in
   --ci) level=ci; shift ;;
   --all) level=all; shift ;;
-  --help | -h) sed -n '2,11p' "$0" | sed 's/^# \{0,1\}//'; exit 0 ;;
+  --help | -h) sed -n '2,12p' "$0" | sed 's/^# \{0,1\}//'; exit 0 ;;
 esac
 export PERILUNE_TEST_LEVEL=$level
 case ${CI:-} in '' | false | 0) ;; *) export PERILUNE_NO_SKIP=1 ;; esac
@@ -52,11 +53,13 @@ run_ctest() { # build folder, then ctest's arguments
 
 failed=()
 if [ $level != default ]; then
-  say "MNIST, the Python of the outside readers, Jupyter"
+  say "MNIST, the Python of the outside readers, Jupyter, schemathesis"
   bash scripts/fetch_mnist.sh || failed+=("fetching MNIST")
   bash tests/outside/setup.sh || failed+=("setting up the Python of the outside readers")
   REQUIREMENTS=tests/outside/requirements-jupyter.txt bash tests/outside/setup.sh build/venv-jupyter ||
     failed+=("setting up Jupyter's front ends")
+  REQUIREMENTS=tests/outside/requirements-serve.txt bash tests/outside/setup.sh build/venv-serve ||
+    failed+=("setting up the readers of the service's description")
 
   say "With clang 14"
   build_into build-clang -DCMAKE_C_COMPILER=clang-14 || failed+=("building with clang 14")

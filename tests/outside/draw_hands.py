@@ -19,20 +19,24 @@ def drawings():
         return json.load(file)["drawings"]
 
 
+def skip(reason):
+    """Ends with 77 and the reason."""
+    print(f"skipped: {reason}")
+    sys.exit(SKIPPED)
+
+
 def need_programs(*names):
     """Ends with 77 and a reason when a program is missing."""
     for name in names:
         if not shutil.which(name):
-            print(f"skipped: no {name}")
-            sys.exit(SKIPPED)
+            skip(f"no {name}")
 
 
 def need_modules(build, *names):
     """Ends with 77 and a reason when the build is without an optional module."""
     for name in names:
         if not os.path.exists(os.path.join(build, "lua", "perilune", name + ".so")):
-            print(f"skipped: built without {name}")
-            sys.exit(SKIPPED)
+            skip(f"built without {name}")
 
 
 def wait_until(found, seconds=10, interval=0.03):
