@@ -16,9 +16,9 @@ int peri__image_new(peri_tensor **out, const peri_image_source *s, uint64_t widt
   if (width < 1 || height < 1) {
     return peri_fail(PERI_EFORMAT, "image: %s: the picture has no pixels (%" PRIu64 " x %" PRIu64 ")", s->name, width, height);
   }
-  if (width > PERI_IMAGE_SIDE_MOST || height > PERI_IMAGE_SIDE_MOST || width * height > PERI_IMAGE_PIXELS_MOST) {
-    return peri_fail(PERI_EFORMAT, "image: %s: %" PRIu64 " x %" PRIu64 " pixels, expected at most %d in all and %d on a side", s->name,
-                     width, height, PERI_IMAGE_PIXELS_MOST, PERI_IMAGE_SIDE_MOST);
+  if (width > PERI_IMAGE_SIDE_MOST || height > PERI_IMAGE_SIDE_MOST || width * height > s->pixels) {
+    return peri_fail(PERI_EFORMAT, "image: %s: %" PRIu64 " x %" PRIu64 " pixels, expected at most %" PRIu64 " in all and %d on a side",
+                     s->name, width, height, s->pixels, PERI_IMAGE_SIDE_MOST);
   }
   return peri_tensor_new(out, PERI_F32, 3, (const int64_t[]){(int64_t)height, (int64_t)width, channels});
 }
@@ -50,11 +50,16 @@ static int convert(peri_tensor **image, peri_image_channels channels) {
   return status;
 }
 
-int peri_image_parse(peri_tensor **out, const void *bytes, size_t count, const char *name, peri_image_channels channels) {
-  const peri_image_source source = {bytes, count, name};
+int peri_image_parse_within(peri_tensor **out, const void *bytes, size_t count, const char *name, peri_image_channels channels,
+                            uint64_t pixels) {
+  const peri_image_source source = {bytes, count, name, pixels < PERI_IMAGE_PIXELS_MOST ? pixels : PERI_IMAGE_PIXELS_MOST};
   *out = NULL;
   PERI_TRY(read_any(out, &source));
   return convert(out, channels);
+}
+
+int peri_image_parse(peri_tensor **out, const void *bytes, size_t count, const char *name, peri_image_channels channels) {
+  return peri_image_parse_within(out, bytes, count, name, channels, PERI_IMAGE_PIXELS_MOST);
 }
 
 int peri_image_read(peri_tensor **out, const char *path, peri_image_channels channels) {

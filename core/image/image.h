@@ -29,6 +29,10 @@ typedef enum peri_image_channels {
 int peri_image_read(peri_tensor **out, const char *path, peri_image_channels channels);
 int peri_image_parse(peri_tensor **out, const void *bytes, size_t count, const char *name, peri_image_channels channels);
 
+/* The same, but no picture of more pixels in all (at most PERI_IMAGE_PIXELS_MOST): it is refused before it is unpacked. */
+int peri_image_parse_within(peri_tensor **out, const void *bytes, size_t count, const char *name, peri_image_channels channels,
+                            uint64_t pixels);
+
 /* --- writing: the kind is told by the name's ending: .png, .jpg, .jpeg, .pgm, .ppm. 8 bits a sample; values
    are clamped to [0, 1]. quality (JPEG): 1 to 100. The file appears whole or not at all. --- */
 int peri_image_write(const char *path, const peri_tensor *image, int quality);
@@ -55,6 +59,7 @@ enum { PERI_IMAGE_INK_SIDE = 640 };
 int peri_image_ink(peri_tensor **out, const peri_tensor *image, int ink);
 
 /* --- MNIST's preprocessing (digit.c): float32 (28, 28, 1), ink 1 on ground 0 --- */
+enum { PERI_IMAGE_THICKEN = 2 }; /* what the programs that recognise drawings thicken to */
 typedef struct peri_digit_options {
   int ink;        /* -1: darker than its ground, 1: lighter, 0: look */
   double thicken; /* strokes thinner than this (in pixels of the 20x20 box) are widened to it; 0: never */
@@ -94,5 +99,18 @@ typedef struct peri_image_place {
    it. *out is NULL when they have no ink. */
 int peri_image_pieces_digit(peri_tensor **out, peri_image_place *place, const peri_tensor *ink, const peri_tensor *labels,
                             const bool chosen[PERI_IMAGE_PIECES_MOST + 1], double thicken);
+
+/* --- what a pen has drawn, as one digit (drawing.c) --- */
+typedef struct peri_image_drawing {
+  const double *points;      /* x, y of all strokes, one behind the other; y runs down */
+  const int64_t *lengths;    /* points of each stroke */
+  int64_t strokes;
+  double pen, width, height; /* of the pen and the canvas, in the points' unit: finite and above 0 */
+} peri_image_drawing;
+
+/* The drawing as perilune.draw's programs see one: float32 (28, 28, 1). The canvas is fitted into a square as a picture
+   laid on theirs is, and drawn with a pen that is no broader than befits what is written. *out is NULL when nothing of it
+   is on the canvas. */
+int peri_image_drawing_digit(peri_tensor **out, const peri_image_drawing *drawing);
 
 #endif

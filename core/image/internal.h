@@ -9,6 +9,7 @@ typedef struct peri_image_source {
   const uint8_t *bytes;
   size_t count;
   const char *name;
+  uint64_t pixels; /* the most that a picture may have */
 } peri_image_source;
 
 /* Samples to be written: dense rows of `channels` bytes a pixel (2 and 4, with alpha, for PNG alone). */
