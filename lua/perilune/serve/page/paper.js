@@ -166,7 +166,8 @@ export class Paper {
       this.begin(...this.place(event, this.box), event.pointerId, event.timeStamp);
       this.showCursor();
     });
-    ink.addEventListener("pointermove", (event) => {
+    // raw updates do not wait for the next frame as moves do
+    ink.addEventListener("onpointerrawupdate" in ink ? "pointerrawupdate" : "pointermove", (event) => {
       if (!this.open || this.open.owner !== event.pointerId) return;
       const moves = event.getCoalescedEvents ? event.getCoalescedEvents() : [];
       let moved = false;
