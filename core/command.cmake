@@ -13,7 +13,7 @@ target_link_libraries(edit PRIVATE Threads::Threads)
 install(TARGETS perilune perilune_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY lua/perilune DESTINATION ${PERILUNE_LUADIR} FILES_MATCHING
-        PATTERN "*.lua" PATTERN "*.js" PATTERN "*.css" PATTERN "*.safetensors")
+        PATTERN "*.lua" PATTERN "*.js" PATTERN "*.css" PATTERN "*.html" PATTERN "*.svg" PATTERN "*.safetensors")
 # relative to where it lies, so that `cmake --install --prefix` may say where that is
 file(RELATIVE_PATH pc_prefix /p/${CMAKE_INSTALL_LIBDIR}/pkgconfig /p)
 configure_file(core/perilune.pc.in perilune.pc @ONLY)

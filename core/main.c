@@ -4,6 +4,7 @@
      perilune [options] [script [args]]    as lua5.4 has them: -e -i -l -v -E -W - --
      perilune draw ...                     a command of ours: perilune.draw's main(args)
      perilune kernel ...                   the notebook's: perilune.kernel's
+     perilune serve ...                    the service's: perilune.serve's
 
    Everything that may raise runs inside one protected call; the exit status is lua5.4's. */
 #include <lauxlib.h>
@@ -25,7 +26,7 @@ static const char *const program = "perilune";
 static const struct {
   const char *name;
   int arms;
-} commands[] = {{"draw", 1}, {"kernel", 1}};
+} commands[] = {{"draw", 1}, {"kernel", 1}, {"serve", 0}};
 
 enum { HAS_ERROR = 1, HAS_INTERACTIVE = 2, HAS_VERSION = 4, HAS_EXPRESSION = 8, HAS_NOENV = 16, NO_COLOR = 32 };
 
@@ -37,6 +38,7 @@ static void complain(const char *message) {
 static const char usage[] =
   "usage: perilune [options] [script [args]]\n"
   "       perilune draw [options]      draw a digit and see it recognised (perilune draw --help)\n"
+  "       perilune serve [options]     the recogniser as a web page and an API (perilune serve --help)\n"
   "       perilune kernel install      make Jupyter know this Lua (perilune kernel --help)\n"
   "Without a script on a terminal: a prompt, where help() tells what there is.\n"
   "  -e stat      run the string 'stat'\n"

@@ -29,7 +29,7 @@ peri._VERSION = "0.1.0"
 
 local topics = {
   nn = true, optim = true, data = true, plot = true, image = true, linalg = true, train = true,
-  display = true, draw = true, explain = true, kernel = true,
+  display = true, draw = true, explain = true, kernel = true, serve = true,
 }
 
 -- What perilune.display shows things with, under peri's own name.

@@ -182,7 +182,7 @@ end
 
 -- --- writing ----------------------------------------------------------------------------------------------------
 
--- The three files of all drawings. Whoever writes them looks at the folder again behind it: of several that write at
+--- Writes the three files of all drawings. Whoever writes them looks at the folder again behind it: of several that write at
 -- once, the last one to see a change has the last word.
 function Collection:write_index()
   local written
@@ -240,14 +240,15 @@ local function seen(picture)
   return picture:reshape(SIDE, SIDE, 1)
 end
 
---- Adds drawings of one class: the three files of all drawings are written once, behind the last.
+--- Adds drawings of one class, and leaves the three files of all drawings as they are: for who writes them later
+-- (write_index), since that takes the longer the more drawings there are.
 -- @param list  of { picture = what the net sees, (28, 28, 1): bright ink on a dark ground, strokes = what it was drawn of,
 --   for the .json beside it (see canvas:strokes_table), or nil }
 -- @param label their class: 7, "7" or a name
 -- @param paths a list that the paths of the pictures' files are added to, one as soon as it is there
 -- @return paths
 -- @raise an error that names the class or the path that is wrong; what was there before stays
-function Collection:add_all(list, label, paths)
+function Collection:put_all(list, label, paths)
   local name, files = collection.name(label), {}
   for i, item in ipairs(list) do
     files[i] = { image.encode(seen(item.picture)), item.strokes and json.encode(item.strokes) .. "\n" }
@@ -260,6 +261,15 @@ function Collection:add_all(list, label, paths)
     paths[#paths + 1] = stem .. ".png"
     if file[2] then core.write_file(stem .. ".json", file[2]) end
   end
+  return paths
+end
+
+--- Adds drawings of one class: the three files of all drawings are written once, behind the last.
+-- @param ... as of put_all
+-- @return paths
+-- @raise as put_all
+function Collection:add_all(...)
+  local paths = self:put_all(...)
   self:write_index()
   return paths
 end

@@ -48,19 +48,21 @@ function outputs.logits(net, x)
   return form(x)
 end
 
---- The probabilities of a batch at a temperature, as Lua numbers.
+--- The probabilities of a batch at a temperature.
 -- @param net         as for logits
 -- @param x           a batch
 -- @param temperature what the logits are divided by: above 1 the net is less sure of itself
--- @return a list of rows
+-- @return float32 (n, classes)
 -- @raise an error when the net's outputs are no numbers
-function outputs.probabilities(net, x, temperature)
-  local rows = (outputs.logits(net, x) / temperature):softmax():totable()
-  for _, row in ipairs(rows) do
-    if row[1] ~= row[1] then error("the net's outputs are no numbers (nan): has its training diverged?", 0) end
-  end
-  return rows
+function outputs.softened(net, x, temperature)
+  local p = (outputs.logits(net, x) / temperature):softmax()
+  local sum = p:sum():item() -- nan as soon as one of them is
+  if sum ~= sum then error("the net's outputs are no numbers (nan): has its training diverged?", 0) end
+  return p
 end
+
+--- The same as Lua numbers: a list of rows.
+function outputs.probabilities(net, x, temperature) return outputs.softened(net, x, temperature):totable() end
 
 --- The classes from the likeliest down; equals by label.
 -- @param probabilities a row
