@@ -11,7 +11,7 @@ die() { complain "$@"; exit 1; }
 # other, so one that is installed is never replaced.
 build_packages="gcc libc6-dev make cmake pkg-config lua5.4 liblua5.4-dev zlib1g-dev liblapack-dev libopenblas-dev \
 libhdf5-dev libpng-dev libjpeg-dev libzmq3-dev libsodium-dev libsdl2-dev \
-libsdl2-ttf-dev fonts-dejavu-core lua-cjson lua-argparse lua-filesystem"
+libsdl2-ttf-dev fonts-dejavu-core libmicrohttpd-dev libyajl-dev lua-cjson lua-argparse lua-filesystem"
 test_packages="lua-busted lua-check tmux procps git file python3 librsvg2-bin poppler-utils xvfb xdotool"
 ci_packages="clang-14 libclang-rt-14-dev valgrind luarocks python3-venv jupyter-notebook jupyter-console \
 python3-jupyter-kernel-test python3-nbclient chromium"
