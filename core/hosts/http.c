@@ -158,7 +158,7 @@ static int start_threads(peri_http *door, int workers) {
 }
 
 static int open_all(peri_http *door, const peri_http_options *o) {
-  int listening, status;
+  int listening = -1, status;
   PERI_TRY(copy_options(door, o));
   PERI_TRY(peri__http_log_open(door, o->access_log));
   raise_files(o->connections);

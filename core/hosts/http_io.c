@@ -107,7 +107,7 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **reque
     atomic_store(&r->state, PERI__HTTP_ANSWERED);
     atomic_fetch_sub(&r->door->waiting, 1);
   }
-  peri__http_counted(r, peri_http_now());
+  peri__http_counted(r, peri__http_now());
   if (atomic_load(&r->references) > 1) { /* the queue or the caller has it still: the next request is another object */
     r->connection = NULL;
     c->request = NULL;
@@ -231,7 +231,7 @@ static bool farewell(peri__http_io *io, int64_t *begun) {
 static bool sweep(peri__http_io *io, int64_t *ending) {
   peri_http *door = io->door;
   MHD_UNSIGNED_LONG_LONG unused;
-  io->now = peri_http_now();
+  io->now = peri__http_now();
   refresh_models(io);
   resume_answered(io);
   if (!io->quiet && atomic_load_explicit(&door->draining, memory_order_relaxed)) quiesce(io);

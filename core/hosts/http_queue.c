@@ -234,7 +234,7 @@ static int take(peri_http *door, peri_http_event *out) {
   }
   drop_answered(door, &door->predictions);
   drop_answered(door, &door->requests);
-  bool due = batch_is_due(door, peri_http_now());
+  bool due = batch_is_due(door, peri__http_now());
   if (due && (!door->requests.head || !door->served_batch)) {
     door->served_batch = true;
     out->kind = PERI_HTTP_BATCH;
@@ -259,7 +259,7 @@ static void sleep_until(peri_http *door, int64_t at) {
 }
 
 int peri_http_wait(peri_http *door, double seconds, peri_http_event *out) {
-  int64_t end = peri_http_now() + (int64_t)((seconds < 0 ? 0 : seconds > 1e9 ? 1e9 : seconds) * 1e9);
+  int64_t end = peri__http_now() + (int64_t)((seconds < 0 ? 0 : seconds > 1e9 ? 1e9 : seconds) * 1e9);
   *out = (peri_http_event){.kind = PERI_HTTP_NOTHING};
   pthread_mutex_lock(&door->lock);
   int found;
@@ -267,7 +267,7 @@ int peri_http_wait(peri_http *door, double seconds, peri_http_event *out) {
     int64_t until = end;
     const peri_http_request *first = door->predictions.head;
     if (first && first->complete + door->window < until) until = first->complete + door->window;
-    if (peri_http_now() >= end) break;
+    if (peri__http_now() >= end) break;
     if (atomic_load(&door->draining) && atomic_load(&door->waiting) == 0) break;
     sleep_until(door, until);
   }
@@ -276,13 +276,13 @@ int peri_http_wait(peri_http *door, double seconds, peri_http_event *out) {
 }
 
 int peri_http_drain(peri_http *door, double seconds) {
-  int64_t end = peri_http_now() + (int64_t)((seconds < 0 ? 0 : seconds > 1e9 ? 1e9 : seconds) * 1e9);
+  int64_t end = peri__http_now() + (int64_t)((seconds < 0 ? 0 : seconds > 1e9 ? 1e9 : seconds) * 1e9);
   if (!atomic_exchange(&door->draining, true)) {
     for (int i = 0; i < door->threads; i++) peri__http_io_wake(&door->io[i]);
   }
   pthread_mutex_lock(&door->lock);
-  while (atomic_load(&door->waiting) > 0 && !door->predictions.head && !door->requests.head && peri_http_now() < end) {
-    int64_t soon = peri_http_now() + 10000000; /* an answer given wakes nobody here */
+  while (atomic_load(&door->waiting) > 0 && !door->predictions.head && !door->requests.head && peri__http_now() < end) {
+    int64_t soon = peri__http_now() + 10000000; /* an answer given wakes nobody here */
     sleep_until(door, soon < end ? soon : end);
   }
   pthread_mutex_unlock(&door->lock);
@@ -337,7 +337,7 @@ int peri_http_batch_answer(peri_http_batch *b, const float *probabilities) {
   const peri__http_model *m = &b->models->model[b->model];
   peri__http_list out;
   peri__http_list_clear(&out);
-  int64_t now = peri_http_now();
+  int64_t now = peri__http_now();
   for (int i = 0; i < b->parts; i++) {
     peri_http_request *r = b->part[i].request;
     const float *all;

@@ -123,7 +123,7 @@ static void decide(peri_http_request *r, const char *url, const char *method) {
 /* Refuses in the middle of a request: libmicrohttpd takes no answer there. */
 static int break_off(peri_http_request *r) {
   peri__http_reply_raw(r->connection, r);
-  peri__http_connection_stage(r->connection, PERI__HTTP_LINGERING, peri_http_now());
+  peri__http_connection_stage(r->connection, PERI__HTTP_LINGERING, peri__http_now());
   return 0;
 }
 
@@ -273,7 +273,7 @@ static int health(peri_http_request *r) {
 }
 
 static int complete(peri_http_request *r) {
-  r->complete = peri_http_now();
+  r->complete = peri__http_now();
   if (r->connection->stage == PERI__HTTP_LINGERING) return -1;
   if (r->status) return peri__http_reply(r);
   switch (r->endpoint->serves) {
@@ -286,7 +286,7 @@ static int complete(peri_http_request *r) {
 
 void peri__http_begin(peri_http_request *r, const char *uri) {
   (void)uri;
-  r->began = peri_http_now();
+  r->began = peri__http_now();
   peri__http_connection_stage(r->connection, PERI__HTTP_ARRIVING, r->began);
 }
 

@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 
-int64_t peri_http_now(void) {
+int64_t peri__http_now(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
