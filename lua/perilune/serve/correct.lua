@@ -60,7 +60,7 @@ local function label_of(model, request)
   local label = request.label or request.query.label
   if not label then refusal.raise(422, "label: what the picture shows is wanted: /v1/correct?label=7") end
   if models.class_of(model, label) then return label end
-  refusal.raise(422, "label: the model %s has no class %q; it has %s", model.name, label, table.concat(model.labels, ", "))
+  refusal.raise(404, "label: the model %s has no class %q; it has %s", model.name, label, table.concat(model.labels, ", "))
 end
 
 -- Strokes whose canvas cannot be made of them are kept as a picture all the same.

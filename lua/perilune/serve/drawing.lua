@@ -9,19 +9,23 @@ local PEN, SIDE = 20, 280 -- what a body that does not say gets: hosts/http_body
 
 local function number(value, default) return type(value) == "number" and value or default end
 
+-- On a canvas of side 1, which keeps whole millionths, from -1 to 2.
+local function placed(value, side) return math.floor(math.max(-1, math.min(2, value / side)) * 1e6 + 0.5) / 1e6 end
+
 --- The strokes of a body that the door has read as such.
 -- @param body JSON text: { "strokes": [[[x, y(, t)], ...], ...], "pen", "width", "height" }
--- @return a canvas; the drawing's longer side is the canvas's, and begins at its top left
+-- @return a square canvas, whose side is the drawing's longer one; the shorter lies in its middle (as in core/image/drawing.c)
 -- @return the drawing's height and width in sides of the canvas
--- @raise an error when a stroke lies too far beside the canvas
+-- @raise an error when there is more of it than a canvas takes
 function drawing.canvas(body)
   local given = json.decode(body)
   local width, height = number(given.width, SIDE), number(given.height, SIDE)
   local side = math.max(width, height)
-  local pen, list = math.min(1, number(given.pen, PEN) / side), {}
+  local left, top = (side - width) / 2, (side - height) / 2
+  local pen, list = math.max(1e-4, math.min(1, number(given.pen, PEN) / side)), {}
   for i, stroke in ipairs(given.strokes) do
     local points = {}
-    for k, point in ipairs(stroke) do points[k] = { point[1] / side, point[2] / side, number(point[3], 0) } end
+    for k, point in ipairs(stroke) do points[k] = { placed(point[1] + left, side), placed(point[2] + top, side), number(point[3], 0) } end
     list[i] = { width = pen, points = points }
   end
   return canvases.from_table(list), height / side, width / side

@@ -28,7 +28,7 @@ local function class_of(model, request, input)
     local p <close> = models.probabilities(model, input)
     return p:argmax(2):item()
   end
-  return models.class_of(model, wanted) or refusal.raise(422,
+  return models.class_of(model, wanted) or refusal.raise(404,
     "class: the model %s has no class %q; it has %s", model.name, wanted, table.concat(model.labels, ", "))
 end
 
@@ -48,8 +48,9 @@ local function over_canvas(map, request, size)
   local _, place = image.digit_of(picture, everything, { 1 }, segments.THICKEN)
   local laid = core.zeros { size, size, 1 }
   heat.lay(laid, map, place, size / RENDER)
-  local rows, columns = math.max(1, math.ceil(height * size)), math.max(1, math.ceil(width * size))
-  return laid[{ { 1, rows }, { 1, columns } }]
+  local rows, columns = math.max(1, math.floor(height * size + 0.5)), math.max(1, math.floor(width * size + 0.5))
+  local top, left = (size - rows) // 2, (size - columns) // 2 -- the drawing lies in the middle of the canvas
+  return laid[{ { top + 1, top + rows }, { left + 1, left + columns } }]:contiguous()
 end
 
 -- A PNG to lay over what it explains: one colour, the more opaque the hotter.

@@ -45,33 +45,29 @@ function Page:value(name, kind, help, value)
   self:metric(name, kind, help, function() self:line(name, nil, value) end)
 end
 
--- counts[i]: how many were at most bounds[i] and above the bound before; the last: above all of them.
-function Page:histogram(name, help, bounds, counts, sum)
+-- h: { count =, sum =, buckets = { { bound, how many were at most that and above the bound before }, ... } }
+function Page:histogram(name, help, h)
   self:metric(name, "histogram", help, function()
     local total = 0
-    for i, count in ipairs(counts) do
-      total = total + count
-      self:line(name .. "_bucket", { { "le", number_text(bounds[i] or math.huge) } }, total)
+    for _, bucket in ipairs(h.buckets) do
+      total = total + bucket[2]
+      self:line(name .. "_bucket", { { "le", number_text(bucket[1]) } }, total)
     end
-    self:line(name .. "_sum", nil, sum)
+    self:line(name .. "_sum", nil, h.sum)
     self:line(name .. "_count", nil, total)
   end)
 end
 
 local function door_values(page, stats)
   page:metric("perilune_requests_total", "counter", "Requests answered, by route and status.", function(name)
-    local rows = {}
-    for i, row in ipairs(stats.requests) do
+    for _, row in ipairs(stats.routes) do
       local method, path = row.route:match "^(%S+) (%S+)$"
-      rows[i] = { { { "method", method or "other" }, { "path", path or row.route }, { "status", row.status } }, row.count }
+      page:line(name, { { "method", method or row.route }, { "path", path or row.route }, { "status", row.status } }, row.count)
     end
-    for _, row in ipairs(rows) do page:line(name, row[1], row[2]) end
   end)
   page:value("perilune_images_total", "counter", "Images that were predicted.", stats.images)
-  page:histogram("perilune_request_seconds", "From a request's beginning to its answer.", stats.latency_bounds, stats.latencies,
-    stats.latency_sum)
-  page:histogram("perilune_batch_images", "Images that went through the net together.", stats.batch_bounds, stats.batch_sizes,
-    stats.batch_sum)
+  page:histogram("perilune_request_seconds", "From a request's beginning to its answer's end.", stats.latency)
+  page:histogram("perilune_batch_images", "Images that went through the net together.", stats.batches)
   page:value("perilune_queue_images", "gauge", "Images that wait for the net.", stats.queued)
   page:value("perilune_waiting_requests", "gauge", "Requests that wait for their answer.", stats.waiting)
   page:value("perilune_connections", "gauge", "Connections that are open.", stats.connections)

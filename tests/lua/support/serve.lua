@@ -43,9 +43,9 @@ function Door:stats() return self.counts or fake.counts() end
 
 --- What a door that has answered nothing has counted.
 function fake.counts()
-  return { requests = {}, connections = 0, accepted = 0, refused = 0, images = 0, received = 0, sent = 0, queued = 0, waiting = 0,
-    batch_bounds = { 1, 2 }, batch_sizes = { 0, 0, 0 }, batch_sum = 0,
-    latency_bounds = { 0.001, 0.01 }, latencies = { 0, 0, 0 }, latency_sum = 0.0 }
+  return { routes = {}, connections = 0, accepted = 0, refused = 0, images = 0, received = 0, sent = 0, queued = 0, waiting = 0,
+    batches = { count = 0, sum = 0.0, buckets = { { 1.0, 0 }, { 2.0, 0 }, { math.huge, 0 } } },
+    latency = { count = 0, sum = 0.0, buckets = { { 0.001, 0 }, { 0.01, 0 }, { math.huge, 0 } } } }
 end
 
 --- Puts an event in.
