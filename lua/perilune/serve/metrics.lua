@@ -65,7 +65,7 @@ local function door_values(page, stats)
       page:line(name, { { "method", method or row.route }, { "path", path or row.route }, { "status", row.status } }, row.count)
     end
   end)
-  page:value("perilune_images_total", "counter", "Images that were predicted.", stats.images)
+  page:value("perilune_images_total", "counter", "Images of the requests that were answered well.", stats.images)
   page:histogram("perilune_request_seconds", "From a request's beginning to its answer's end.", stats.latency)
   page:histogram("perilune_batch_images", "Images that went through the net together.", stats.batches)
   page:value("perilune_queue_images", "gauge", "Images that wait for the net.", stats.queued)
