@@ -12,8 +12,8 @@ die() { complain "$@"; exit 1; }
 build_packages="gcc libc6-dev make cmake pkg-config lua5.4 liblua5.4-dev zlib1g-dev liblapack-dev libopenblas-dev \
 libhdf5-dev libpng-dev libjpeg-dev libzmq3-dev libsodium-dev libsdl2-dev \
 libsdl2-ttf-dev fonts-dejavu-core libmicrohttpd-dev libyajl-dev lua-cjson lua-argparse lua-filesystem"
-test_packages="lua-busted lua-check tmux procps git file python3 librsvg2-bin poppler-utils xvfb xdotool"
-ci_packages="clang-14 libclang-rt-14-dev valgrind luarocks python3-venv jupyter-notebook jupyter-console \
+test_packages="lua-busted lua-check tmux procps git file curl python3 librsvg2-bin poppler-utils xvfb xdotool"
+ci_packages="systemd clang-14 libclang-rt-14-dev valgrind luarocks python3-venv jupyter-notebook jupyter-console \
 python3-jupyter-kernel-test python3-nbclient chromium"
 
 installed() { dpkg-query -W -f='${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed; }
