@@ -125,6 +125,7 @@ bool peri__http_read_images(peri_http_request *r, peri_body_reader *reader, cons
 
 typedef enum peri__http_stage {
   PERI__HTTP_IDLE,      /* no request has begun */
+  PERI__HTTP_QUIET,     /* the same for longer than a second */
   PERI__HTTP_ARRIVING,  /* one has, and is not whole */
   PERI__HTTP_LATE,      /* the same for longer than a window: batches do not wait for it */
   PERI__HTTP_WAITING,   /* for its answer */

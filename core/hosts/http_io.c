@@ -23,7 +23,7 @@
 
 enum { RUNS = 4, SLEEP_MOST = 250 }; /* of libmicrohttpd in one sweep; milliseconds */
 
-static const int64_t LINGER = 2000000000, FAREWELL = 1000000000; /* nanoseconds */
+static const int64_t LINGER = 2000000000, FAREWELL = 1000000000, QUIET = 1000000000; /* nanoseconds */
 
 /* --- connections --- */
 
@@ -140,7 +140,16 @@ static int64_t expire(peri__http_io *io, peri__http_stage stage, int64_t limit, 
   return ring->next == ring ? INT64_MAX : ring->next->since + limit;
 }
 
-static void slow(peri__http_connection *c) { peri__http_connection_stage(c, PERI__HTTP_LATE, c->since); }
+/* libmicrohttpd does not see the end that comes together with a part of a request (it reads less than it could, and is not
+   told of the rest), so whoever is late is looked at once. */
+static void late_or_gone(peri__http_connection *c, peri__http_stage stage) {
+  char byte;
+  if (recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0) doom(c);
+  else peri__http_connection_stage(c, stage, c->since);
+}
+
+static void slow(peri__http_connection *c) { late_or_gone(c, PERI__HTTP_LATE); }
+static void quiet(peri__http_connection *c) { late_or_gone(c, PERI__HTTP_QUIET); }
 
 static void idle(peri__http_connection *c) {
   peri__http_add(&c->io->counts.refused, 1);
@@ -156,15 +165,16 @@ static void unanswered(peri__http_connection *c) {
 /* Returns for how many milliseconds nobody's time is over. */
 static int expire_all(peri__http_io *io) {
   const peri_http *door = io->door;
-  int64_t next = INT64_MAX, at[6];
+  int64_t next = INT64_MAX, at[7];
   expire(io, PERI__HTTP_ARRIVING, door->window, slow);
   at[0] = expire(io, PERI__HTTP_LATE, door->receive, late);
-  at[1] = expire(io, PERI__HTTP_IDLE, door->idle, idle);
+  at[6] = expire(io, PERI__HTTP_IDLE, QUIET < door->idle ? QUIET : door->idle, quiet);
+  at[1] = expire(io, PERI__HTTP_QUIET, door->idle, idle);
   at[2] = expire(io, PERI__HTTP_SENDING, door->idle, idle);
   at[3] = expire(io, PERI__HTTP_LINGERING, LINGER, doom);
   at[4] = expire(io, PERI__HTTP_WAITING, door->answer, unanswered);
   at[5] = io->stages[PERI__HTTP_ARRIVING].next == &io->stages[PERI__HTTP_ARRIVING] ? INT64_MAX : io->now + door->receive;
-  for (int i = 0; i < 6; i++) next = at[i] < next ? at[i] : next;
+  for (int i = 0; i < 7; i++) next = at[i] < next ? at[i] : next;
   if (next - io->now >= (int64_t)SLEEP_MOST * 1000000) return SLEEP_MOST;
   return (int)((next - io->now) / 1000000) + 1;
 }
@@ -271,7 +281,7 @@ static int watch(peri__http_io *io, int fd, uint32_t events) {
 
 static int start_daemon(peri__http_io *io, int listening) {
   const peri_http *door = io->door;
-  unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_TURBO;
+  unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC;
   io->daemon = MHD_start_daemon(
       flags, 0, NULL, NULL, on_request, io, MHD_OPTION_LISTEN_SOCKET, listening, MHD_OPTION_CONNECTION_LIMIT,
       (unsigned)((door->connections + door->threads - 1) / door->threads), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
