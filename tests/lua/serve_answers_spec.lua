@@ -161,7 +161,7 @@ describe("a correction", function()
     local input = service.models[1].recogniser:predict(canvas).input:reshape(1, 28, 28, 1)
     local answered, body = correct { query = { label = "7" }, kind = "strokes", body = text, images = input }
     assert.same({ 200, { label = 7, kept = 1, corrections = 1 } }, { answered.status, body })
-    assert.equal(3, select(2, correct { label = "3", query = { label = "7" }, images = peri.rand(2, 28, 28, 1) }).corrections)
+    assert.equal(3, select(2, correct { label = "3", query = { label = "3" }, images = peri.rand(2, 28, 28, 1) }).corrections)
     assert.is_nil(lfs.attributes(folder .. "/drawings-images-idx3-ubyte"))
     service:step() -- nothing
     assert.truthy(lfs.attributes(folder .. "/drawings-images-idx3-ubyte"))
@@ -201,6 +201,8 @@ describe("a correction", function()
       answered = correct { query = { label = label } }
       assert.equal(404, answered.status)
     end
+    answered, body = correct { label = "3", query = { label = "7" } }
+    assert.same({ 409, 'label: the body says "3" and the address "7"' }, { answered.status, body.error.reason })
     assert.is_nil(lfs.attributes(folder))
   end)
 

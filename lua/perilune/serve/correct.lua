@@ -57,8 +57,11 @@ function Keeper:tidy(idle)
 end
 
 local function label_of(model, request)
-  local label = request.label or request.query.label
+  local label = request.query.label
   if not label then refusal.raise(422, "label: what the picture shows is wanted: /v1/correct?label=7") end
+  if request.label and request.label ~= label then
+    refusal.raise(409, "label: the body says %q and the address %q", request.label, label)
+  end
   if models.class_of(model, label) then return label end
   refusal.raise(404, "label: the model %s has no class %q; it has %s", model.name, label, table.concat(model.labels, ", "))
 end

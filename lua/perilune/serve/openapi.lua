@@ -22,16 +22,17 @@ function queries.model(service)
 end
 
 function queries.input()
-  return { description = "1: also answer what the net saw, as bytes.", schema = { type = "integer", enum = array { 0, 1 } } }
+  return { description = "1: also answer what the net saw, as bytes.", schema = { type = "string" } }
 end
 
-function queries.class()
+function queries.class(service)
   return { description = "The class to explain, by its label; without it the likeliest. A body's own goes first.",
-    schema = { type = "string" } }
+    schema = { type = "string" }, example = service.models[1].labels[1] }
 end
 
-function queries.label()
-  return { description = "The class that the picture shows, by its label. A body's own goes first.", schema = { type = "string" } }
+function queries.label(service)
+  return { description = "The class that the picture shows, by its label.", required = true, schema = { type = "string" },
+    example = service.models[1].labels[1] }
 end
 
 function queries.size()
@@ -44,7 +45,7 @@ local function parameters_of(row, service)
   local list = {}
   for i, name in ipairs(row.queries) do
     local parameter = queries[name](service)
-    parameter.name, parameter["in"], parameter.required = name, "query", false
+    parameter.name, parameter["in"], parameter.required = name, "query", parameter.required or false
     list[i] = parameter
   end
   return array(list)
@@ -52,12 +53,12 @@ end
 
 -- ---- bodies and answers
 
-local function body()
+local function body(row)
   local example = {}
   for i = 1, 28 * 28 do example[i] = (i % 28 == 14 and i > 140 and i < 640) and 255 or 0 end
   return { required = true, content = {
     [JSON] = {
-      schema = { oneOf = array { ref "PixelsBody", ref "StrokesBody" } },
+      schema = ref(row.body),
       examples = {
         strokes = { summary = "A one, drawn from top to bottom",
           value = { strokes = array { array { array { 140, 40 }, array { 138, 140 }, array { 140, 240 } } } } },
@@ -92,7 +93,10 @@ local function add_body_answers(answers, row)
   answers["415"] = failure "No such kind of body is known."
   answers["422"] = failure "Well-formed, but not what is wanted: the reason names the place."
   answers["429"] = failure("The queue is full.", { ["Retry-After"] = header("Seconds", "integer") })
-  if row.storage then answers["507"] = failure "The folder of corrections holds as many as it may." end
+  if row.storage then
+    answers["409"] = failure "The body has another label than the address."
+    answers["507"] = failure "The folder of corrections holds as many as it may."
+  end
 end
 
 local function content_of(types)
@@ -119,7 +123,7 @@ local function operation_of(row, service)
   local open = row.kind == "door" or row.kind == "file"
   return {
     operationId = row.id, summary = row.summary, description = row.description, parameters = parameters_of(row, service),
-    requestBody = row.body and body() or nil, responses = answers,
+    requestBody = row.body and body(row) or nil, responses = answers,
     security = service.options.token and (open and array {} or array { { bearer = array {} } }) or nil,
   }
 end
@@ -134,7 +138,7 @@ function openapi.document(service)
     paths[row.path] = paths[row.path] or {}
     paths[row.path][row.method:lower()] = operation_of(row, service)
   end
-  local components = schemas.all { images = 4096, points = 100000, strokes = 10000 }
+  local components = schemas.all()
   components.OpenAPI = { type = "object", required = array { "openapi", "info", "paths" } }
   return {
     openapi = "3.0.3",

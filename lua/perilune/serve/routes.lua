@@ -2,7 +2,7 @@
 --
 -- A row: method, path; kind = who answers and how the door reads it ("predict", "images", "plain": see perilune.http; "door":
 -- the door itself; "file": fixed); answer = the function(service, request) of the kinds "images" and "plain"; and for
--- OpenAPI: id, summary, description, queries (names of perilune.serve.openapi's), body = true where one is read,
+-- OpenAPI: id, summary, description, queries (names of perilune.serve.openapi's), body = the schema of the one that is read,
 -- types = { content type = schema's name, or true for text and bytes } of the answer 200, unavailable = its 503's meaning.
 -- @module perilune.serve.routes
 local json = require "perilune.json"
@@ -37,15 +37,15 @@ routes.list = {
     description = "Of one picture or several: JSON with pixels or strokes, a PNG or JPEG, or raw bytes (one a pixel, row by "
       .. "row, image behind image). Pixels and raw bytes go to the net as they are; pictures and strokes are made ready as "
       .. "MNIST's were. Requests of many connections go through the net together.",
-    queries = { "model", "input" }, body = true, types = { [JSON] = "Predictions" } },
+    queries = { "model", "input" }, body = "Body", types = { [JSON] = "Predictions" } },
   { method = "POST", path = "/v1/explain", kind = "images", answer = later "perilune.serve.explain", id = "explain",
     summary = "Shows where a picture speaks for a class (Grad-CAM).",
     description = "Takes the same bodies, of one picture. With `Accept: image/png` it gives a PNG to lay over the picture.",
-    queries = { "model", "class", "size" }, body = true, types = { [JSON] = "Heat", ["image/png"] = true } },
+    queries = { "model", "class", "size" }, body = "OneBody", types = { [JSON] = "Heat", ["image/png"] = true } },
   { method = "POST", path = "/v1/correct", kind = "images", answer = later "perilune.serve.correct", id = "correct",
     summary = "Keeps a picture with the class that it shows.",
     description = "Only where the service was started with a folder for them.",
-    queries = { "model", "label" }, body = true, types = { [JSON] = "Kept" }, storage = true },
+    queries = { "label", "model" }, body = "Body", types = { [JSON] = "Kept" }, storage = true },
   { method = "GET", path = "/v1/models", kind = "plain", answer = answer_models, id = "models",
     summary = "Lists the models.", types = { [JSON] = "Models" } },
   { method = "GET", path = "/metrics", kind = "plain", answer = metrics.answer, id = "metrics",

@@ -20,7 +20,8 @@ local function list_of(items, least, most, description)
   return { type = "array", items = items, minItems = least, maxItems = most, description = description }
 end
 
-local text_or_number = { oneOf = array { { type = "string", minLength = 1, maxLength = 256 }, { type = "number" } } }
+local text_or_number = { oneOf = array {
+  { type = "string", maxLength = 256, pattern = "^[^\\u0000-\\u001F\\u007F]*$" }, { type = "number" } } }
 
 -- What may stand beside pixels and strokes alike.
 local function beside(properties)
@@ -30,25 +31,31 @@ local function beside(properties)
   return properties
 end
 
-local function pixels_of(most) return list_of({ type = "number", minimum = 0, maximum = most }, PIXELS, PIXELS) end
-
-local function pixels_body(limits)
+-- Pixels of one image, or of some in a list. Full ink is 255, or with "range": 1 it is 1. There are no upper bounds of lists
+-- here: what is too much is told by 413, not by the shape.
+local function pixels_body(full, most)
+  local one = list_of({ type = "number", minimum = 0, maximum = full }, PIXELS, PIXELS)
   return object(beside {
-    pixels = { oneOf = array { pixels_of(255), list_of(pixels_of(255), 1, limits.images) },
-      description = "One image, row by row, or a list of them: 0 is the ground, 255 the ink." },
-    range = { type = "integer", enum = array { 1, 255 }, description = "What full ink is: 255 unless this says 1." },
-  }, { "pixels" }, true)
+    pixels = { oneOf = array { one, list_of(one, 1, most) },
+      description = ("One image, row by row, or a list of them: 0 is the ground, %d the ink."):format(full) },
+    range = { type = "integer", enum = array { full }, description = "What full ink is: 255 where this is left out." },
+  }, full == 255 and { "pixels" } or { "pixels", "range" }, true)
 end
 
-local function strokes_body(limits)
+local function strokes_body()
   local point = list_of({ type = "number" }, 2, 3, "x to the right, y down, and perhaps a time")
   local size = { type = "number", minimum = 0, exclusiveMinimum = true }
   return object(beside {
-    strokes = list_of(list_of(point, 1, limits.points), 1, limits.strokes, "Each from pen down to pen up."),
+    strokes = list_of(list_of(point, 1), 1, nil, "Each from pen down to pen up."),
     pen = { allOf = array { size }, default = 20, description = "The pen's width, in the unit of the points." },
     width = { allOf = array { size }, default = 280, description = "The canvas's." },
     height = { allOf = array { size }, default = 280, description = "The canvas's." },
   }, { "strokes" }, true)
+end
+
+-- Any of the bodies in JSON; most: images, or nil.
+local function body(most)
+  return { oneOf = array { pixels_body(255, most), pixels_body(1, most), ref "Strokes" } }
 end
 
 local function prediction()
@@ -73,13 +80,12 @@ local function model()
 end
 
 --- All schemas by name.
--- @param limits { images =, points =, strokes = } of one body
--- @return a table
-function schemas.all(limits)
+function schemas.all()
   return {
     Class = text_or_number,
-    PixelsBody = pixels_body(limits),
-    StrokesBody = strokes_body(limits),
+    Body = body(), -- of pictures,
+    OneBody = body(1), -- and of one picture
+    Strokes = strokes_body(),
     Prediction = prediction(),
     Predictions = object({ predictions = list_of(ref "Prediction", 1), model = { type = "string" },
       milliseconds = { type = "number", minimum = 0, description = "From the request's last byte to its answer." },
