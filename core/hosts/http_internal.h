@@ -86,6 +86,7 @@ struct peri_http_request {
   /* arriving */
   const peri__http_endpoint *endpoint;
   bool begun, waits, wants_input, wants_close;
+  bool hides; /* its URL has a NUL in it */
   char method[16], path[128]; /* cut to fit */
   int64_t began, complete; /* nanoseconds; 0: not yet */
   char *body;
@@ -194,7 +195,8 @@ void peri__http_connection_stage(peri__http_connection *c, peri__http_stage stag
 /* http_request.c: one request on its I/O thread. */
 void peri__http_begin(peri_http_request *r, const char *uri);
 /* -1: the connection is to be closed; else 0. */
-int peri__http_handle(peri_http_request *r, const char *url, const char *method, const char *data, size_t *bytes);
+int peri__http_handle(peri_http_request *r, const char *url, const char *method, const char *version, const char *data,
+                      size_t *bytes);
 void peri__http_give_up(peri_http_request *r, int status, const char *reason); /* answers in the caller's stead */
 
 /* http_reply.c */

@@ -92,9 +92,9 @@ static void *on_begin(void *context, const char *uri, struct MHD_Connection *mhd
 
 static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, const char *url, const char *method,
                                   const char *version, const char *data, size_t *bytes, void **request) {
-  (void)context, (void)mhd, (void)version;
+  (void)context, (void)mhd;
   if (!*request) return MHD_NO;
-  return peri__http_handle(*request, url, method, data, bytes) < 0 ? MHD_NO : MHD_YES;
+  return peri__http_handle(*request, url, method, version, data, bytes) < 0 ? MHD_NO : MHD_YES;
 }
 
 static void on_completed(void *context, struct MHD_Connection *mhd, void **request, enum MHD_RequestTerminationCode code) {

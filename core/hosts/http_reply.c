@@ -60,16 +60,25 @@ int peri__http_reply(peri_http_request *r) {
 
 static const char *phrase(int status) {
   switch (status) {
+    case 400: return "Bad Request";
     case 408: return "Request Timeout";
     case 413: return "Content Too Large";
+    case 501: return "Not Implemented";
     default: return "Service Unavailable";
   }
 }
 
 void peri__http_reply_raw(peri__http_connection *c, peri_http_request *r) {
-  char head[256];
-  int length = snprintf(head, sizeof head, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
+  char head[4096];
+  int length = snprintf(head, 256, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\nConnection: close\r\n",
                         r->status, phrase(r->status), r->text.size);
+  for (const char *name = NULL, *value = NULL; peri__http_pairs_next(&r->door->headers, &name, &value);) {
+    int n = snprintf(head + length, sizeof head - 2 - (size_t)length, "%s: %s\r\n", name, value);
+    if (n < 0 || (size_t)n >= sizeof head - 2 - (size_t)length) break;
+    length += n;
+  }
+  memcpy(head + length, "\r\n", 2);
+  length += 2;
   struct iovec parts[2] = {{head, (size_t)length}, {r->text.at, r->text.size}};
   struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
   /* nothing has been sent of this answer, so the socket takes these few bytes at once, or the other side is gone */

@@ -170,6 +170,34 @@ static int take(peri_http_request *r, const char *data, size_t *bytes) {
   return 0;
 }
 
+typedef struct framing {
+  int hosts, lengths;
+  bool coded; /* in a way that is not ours */
+} framing;
+
+static enum MHD_Result note_framing(void *context, enum MHD_ValueKind kind, const char *key, const char *value) {
+  framing *f = context;
+  (void)kind;
+  if (strcasecmp(key, "Host") == 0) f->hosts++;
+  else if (strcasecmp(key, "Content-Length") == 0) f->lengths++;
+  else if (strcasecmp(key, "Transfer-Encoding") == 0) f->coded |= !value || strcasecmp(value, "chunked") != 0;
+  return MHD_YES;
+}
+
+/* Where a request ends has to be beyond doubt, or somebody between us and the client could see others than we do. And
+   texts end at a NUL here, so that one within them would hide the rest. */
+static bool is_framed(peri_http_request *r, const char *version) {
+  framing f = {0};
+  MHD_get_connection_values(r->connection->mhd, MHD_HEADER_KIND, note_framing, &f);
+  if (f.coded) peri__http_refuse(r, 501, "Transfer-Encoding: only chunked is known");
+  else if (f.lengths > 1) peri__http_refuse(r, 400, "there are %d headers Content-Length", f.lengths);
+  else if (f.hosts != 1 && (f.hosts > 1 || strcmp(version, "HTTP/1.1") == 0))
+    peri__http_refuse(r, 400, "one header Host is wanted, there are %d", f.hosts);
+  else if (r->hides) peri__http_refuse(r, 400, "there is a %%00 in the path or the query");
+  else return true;
+  return false;
+}
+
 static int look_at_length(peri_http_request *r) {
   const char *expect = header(r, "Expect"), *length = header(r, "Content-Length");
   bool asks = expect && strcasecmp(expect, "100-continue") == 0;
@@ -285,15 +313,17 @@ static int complete(peri_http_request *r) {
 }
 
 void peri__http_begin(peri_http_request *r, const char *uri) {
-  (void)uri;
+  r->hides = strstr(uri, "%00") != NULL;
   r->began = peri__http_now();
   peri__http_connection_stage(r->connection, PERI__HTTP_ARRIVING, r->began);
 }
 
-int peri__http_handle(peri_http_request *r, const char *url, const char *method, const char *data, size_t *bytes) {
+int peri__http_handle(peri_http_request *r, const char *url, const char *method, const char *version, const char *data,
+                      size_t *bytes) {
   if (!r->begun) {
     r->begun = true;
     decide(r, url, method);
+    if (!is_framed(r, version)) return break_off(r);
     return look_at_length(r);
   }
   if (*bytes) return take(r, data, bytes);
