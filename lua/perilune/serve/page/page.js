@@ -13,6 +13,7 @@ const MEASURED = 200;  // answers of which the median is told
 const PEN_STEP = 1.2;
 
 const $ = (id) => document.getElementById(id);
+const root = document.documentElement; // data-seen: the label of all that is drawn, "" when it is no digit, not there until it is known
 const verdicts = new WeakMap(); // of drawings, by keyOf
 let models = [], model = null, why = false, looked = null;
 
@@ -104,7 +105,7 @@ const service = new Service({ state: onState, token: askToken });
 const query = (values) => new URLSearchParams({ ...values, ...(model ? { model: model.name } : {}) }).toString();
 
 async function loadModels() {
-  const answer = await service.insist(() => ({ path: "v1/models" }));
+  const answer = await service.insist(() => ({ path: "v1/models", vital: true }));
   if (!answer.ok) return notice("trouble", `The service does not tell its models: ${answer.reason}`);
   models = answer.data.models;
   const kept = model && models.find((one) => one.name === model.name);
@@ -131,11 +132,12 @@ function makePrediction() {
   if (!model || isBlank(sheet)) return null;
   const time = newest;
   newest = null;
-  return { path: `v1/predict?${query({ input: 1 })}`, method: "POST", ...bodyOf(sheet), key: keyOf(sheet), version, time };
+  const path = `v1/predict?${query({ input: 1 })}`;
+  return { path, method: "POST", vital: true, ...bodyOf(sheet), key: keyOf(sheet), version, time };
 }
 
 function takePrediction(answer, request, more) {
-  const here = request.key === keyOf(paper.sheet);
+  const here = request.key === keyOf(paper.sheet), last = request.version === paper.version;
   if (!answer.ok) {
     if (here) panel.wipe(`Not recognised: ${answer.reason}`);
     return;
@@ -143,17 +145,17 @@ function takePrediction(answer, request, more) {
   const prediction = answer.data.predictions[0];
   if (here) {
     const kept = (verdicts.get(request.key) || {}).kept, verdict = panel.show(prediction);
-    verdicts.set(request.key, { ...verdict, kept: request.version === paper.version ? kept : undefined });
+    verdicts.set(request.key, { ...verdict, kept: last ? kept : undefined });
+    if (last) root.dataset.seen = verdict.certain ? verdict.label : "";
     unsaid = verdict.text;
     settle();
     measure(request.time, answer.data.milliseconds);
     if (!more) explaining.ask();
   }
   history.refresh(request.key);
-  document.documentElement.dataset.answers = String(++answers);
 }
 
-let answers = 0, inNet = 0;
+let inNet = 0;
 
 function measure(time, milliseconds) {
   inNet = milliseconds;
@@ -237,6 +239,7 @@ async function correct(label) {
 function onChanged(time) {
   const { sheet } = paper, key = keyOf(sheet), blank = isBlank(sheet);
   if (time !== null) {
+    delete root.dataset.seen;
     newest = paper.drawing ? time : null;
     if (blank) {
       panel.wipe();

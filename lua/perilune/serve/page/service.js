@@ -1,12 +1,13 @@
 // The service behind the page: one request at a time by each asker, and what happens when it does not go well.
 //
 // state: "starting", "ready", "busy" (429, for as long as it says), "locked" (401: a token is wanted), "gone" (no answer,
-// or a 5xx). While it is gone /readyz is asked at growing intervals; when it answers, whoever waited asks again.
+// or one of those 5xx that pass). While it is gone /readyz is asked at growing intervals; when it answers, whoever waited asks again.
 
 const TOKEN = "perilune token";
 const PATIENCE = 15000;            // milliseconds for an answer
 const FIRST = 250, LONGEST = 8000; // milliseconds between questions whether it is back
 const BUSY = 1;                    // seconds to wait when a 429 does not say
+const PASSING = new Set([502, 503, 504]);
 
 const pause = (milliseconds) => new Promise((done) => { setTimeout(done, milliseconds); });
 
@@ -37,7 +38,8 @@ export class Service {
   }
 
   // One request: { ok, status, data (of JSON), reason (of a refusal), trouble: "gone", "busy" or "locked", seconds }.
-  async once(path, { method = "GET", type, body } = {}) {
+  // vital: without it the page is of no use, so that a 500 is trouble too.
+  async once(path, { method = "GET", type, body, vital } = {}) {
     const headers = {}, token = sessionStorage.getItem(TOKEN);
     if (type) headers["Content-Type"] = type;
     if (token) headers.Authorization = `Bearer ${token}`;
@@ -59,7 +61,7 @@ export class Service {
     } else if (response.status === 429) {
       answer.trouble = "busy";
       answer.seconds = Number(response.headers.get("Retry-After")) || BUSY;
-    } else if (response.status >= 500) {
+    } else if (PASSING.has(response.status) || (vital && response.status === 500)) {
       answer.trouble = "gone";
     } else {
       this.failures = 0;
