@@ -1,63 +1,12 @@
-"""The service as a process, and its page in a headless Chromium, for serve_page.py."""
-import ctypes
+"""What serve_page.py and serve_page_states.py share: the service's page in a headless Chromium, and a person before it."""
 import os
-import re
-import signal
-import subprocess
-import tempfile
-import time
-import urllib.request
+
+from draw_hands import drawings, wait_until
+from serve_service import Service
+
+DRAWINGS = drawings()
 
 PATIENCE = 30  # seconds that a slow machine may take for anything
-
-
-def end_with_parent():
-    """In a child: a service must not outlive the test, however that ends (Linux: PR_SET_PDEATHSIG is 1)."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-
-
-class Service:
-    """`perilune serve`, which can be ended and started again on the same port."""
-
-    def __init__(self, build, *arguments, token=None):
-        self.command = [os.path.join(build, "perilune"), "serve", *arguments]
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(("LUA_", "PERILUNE_"))}
-        if token:
-            self.environment["PERILUNE_TOKEN"] = token
-        self.process, self.port, self.log = None, 0, tempfile.TemporaryFile("w+")
-        self.start()
-
-    def words(self):
-        self.log.seek(0)
-        return self.log.read()
-
-    def start(self):
-        before = len(self.words())
-        self.process = subprocess.Popen(self.command + ["--port", str(self.port)], env=self.environment, stdout=subprocess.DEVNULL,
-                                        stderr=self.log, preexec_fn=end_with_parent)
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until and self.process.poll() is None:
-            found = re.search(r"http://[\d.]+:(\d+)", self.words()[before:])
-            if found:
-                self.port = int(found.group(1))
-                self.url = f"http://127.0.0.1:{self.port}/"
-                return
-            time.sleep(0.02)
-        raise RuntimeError(f"the service did not start: {self.words()[-2000:]!r}")
-
-    def get(self, path):
-        with urllib.request.urlopen(self.url + path, timeout=PATIENCE) as answer:
-            return answer.read().decode()
-
-    def end(self):
-        """Ends it as a system does; returns its exit status."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        try:
-            return self.process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            return self.process.wait()
 
 
 WATCH = """
@@ -71,6 +20,13 @@ document.addEventListener("securitypolicyviolation", (event) => {
   console.error("CSP: " + event.violatedDirective + " " + event.blockedURI);
 });
 """
+
+# The beginning of a function of a canvas, with its pixels in data: of a copy, since reading slows a canvas down.
+COPY = """(canvas) => {
+  const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
+  copy.drawImage(canvas, 0, 0);
+  const data = copy.getImageData(0, 0, canvas.width, canvas.height).data;
+  """
 
 
 class Face:
@@ -125,13 +81,10 @@ class Face:
             return None
         return self.page.get_attribute("html", "data-seen")
 
-    def wait(self, script, seconds=10):
-        """Whether an expression in the page becomes true."""
-        try:
-            self.page.wait_for_function(script, timeout=1000 * seconds)
-            return True
-        except Exception:  # pylint: disable=broad-except
-            return False
+    def wait(self, expression, seconds=10):
+        """Whether an expression in the page becomes true. (The driver's own waiting evaluates in the page, which its
+        policy forbids.)"""
+        return bool(wait_until(lambda: self.page.evaluate(expression), seconds))
 
     def bars(self):
         """The classes' probabilities in percent, as a screen reader has them."""
@@ -141,17 +94,17 @@ class Face:
     def lengths(self):
         """How long the bars are, as shares of their troughs, when they have come to rest."""
         script = """() => Promise.all(document.getAnimations().map((one) => one.finished.catch(() => 0))).then(() =>
-          [...document.querySelectorAll("[role=meter]")].map((one) =>
-            one.firstChild.getBoundingClientRect().width / one.getBoundingClientRect().width))"""
+          [...document.querySelectorAll("[role=meter]")].map((one) => {
+            const trough = one.getBoundingClientRect();
+            return (one.firstChild.getBoundingClientRect().right - trough.left) / trough.width; }))"""
         return self.page.evaluate(script)
 
     def ink(self):
         """How much of the canvas is ink, in its own pixels."""
-        return self.page.eval_on_selector("#ink", """(canvas) => new Promise((done) => requestAnimationFrame(() => {
-          const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-          let sum = 0;
+        self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        return self.page.eval_on_selector("#ink", COPY + """let sum = 0;
           for (let i = 3; i < data.length; i += 4) sum += data[i];
-          done(sum / 255 / canvas.width / canvas.height); }))""")
+          return sum / 255 / canvas.width / canvas.height; }""")
 
     def announced(self):
         return self.page.evaluate("announced")
@@ -189,3 +142,38 @@ class Face:
 
     def clear(self):
         self.page.click("#clear")
+
+
+def strokes_of(label, hand=1):
+    one = next(one for one in DRAWINGS if one["label"] == label and one["hand"] == hand)
+    return [stroke["points"] for stroke in one["strokes"]]
+
+
+class Room:
+    """What every check has at hand: the browser, a service with corrections, a scratch folder, and who counts."""
+
+    def __init__(self, browser, options, folder, checks):
+        self.browser, self.build, self.folder, self.pictures, self.checks = browser, options.build, folder, options.pictures, checks
+        self.corrections = os.path.join(folder, "corrections")
+        self.service = self.serve("--corrections", self.corrections)
+
+    def serve(self, *arguments, **options):
+        return Service(self.build, *arguments, **options)
+
+    def blank(self, service=None, **options):
+        """A tab of a browser with nothing in it yet."""
+        return Face(self.browser, f"http://127.0.0.1:{(service or self.service).port}/", **options)
+
+    def face(self, service=None, **options):
+        return self.blank(service, **options).open()
+
+    def shot(self, face, name, **options):
+        if self.pictures:
+            face.page.screenshot(path=os.path.join(self.pictures, name + ".png"), **options)
+
+    def fine(self, face, where):
+        """Closes a page on which nothing may have gone wrong."""
+        self.checks.check(f"{where}: the console is free of errors", not face.errors, face.errors)
+        self.checks.check(f"{where}: no request to another origin", not face.foreign, face.foreign)
+        self.checks.check(f"{where}: one prediction is asked for at a time", face.most <= 1, face.most)
+        face.close()

@@ -9,54 +9,21 @@ asks nobody else and breaks no policy, and axe-core's rules in light and dark on
 what the page looked like. Ends with 77 and a reason where there is no browser or the build is without the service.
 """
 import argparse
+import base64
 import os
 import shutil
 import signal
 import sys
 import tempfile
 
-from draw_hands import ROOT, SKIPPED, Checks, drawings, need_modules, wait_until
+from draw_hands import ROOT, Checks, need_modules, skip, wait_until
+from serve_browser import COPY, DRAWINGS, Room, strokes_of
+from serve_page_states import check_accessible, check_lost, check_models, check_refusals, take_picture
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
 import hands  # noqa: E402
 
-DRAWINGS = drawings()
 SEVEN = [[(0.28, 0.22), (0.5, 0.21), (0.72, 0.22), (0.6, 0.5), (0.46, 0.84)]]
-PHONES = {"phone": (390, 844), "small": (360, 640)}
-SIZES = {"desktop": (1280, 800), "tablet": (900, 1100), **PHONES}
-
-
-def strokes_of(label, hand=1):
-    one = next(one for one in DRAWINGS if one["label"] == label and one["hand"] == hand)
-    return [stroke["points"] for stroke in one["strokes"]]
-
-
-class Room:
-    """What every check has at hand: the browser, a service with corrections, a scratch folder, and who counts."""
-
-    def __init__(self, browser, options, folder, checks):
-        self.browser, self.build, self.folder, self.pictures, self.checks = browser, options.build, folder, options.pictures, checks
-        self.corrections = os.path.join(folder, "corrections")
-        self.service = self.serve("--corrections", self.corrections)
-
-    def serve(self, *arguments, **options):
-        from serve_browser import Service
-        return Service(self.build, *arguments, **options)
-
-    def face(self, service=None, **options):
-        from serve_browser import Face
-        return Face(self.browser, (service or self.service).url, **options).open()
-
-    def shot(self, face, name, **options):
-        if self.pictures:
-            face.page.screenshot(path=os.path.join(self.pictures, name + ".png"), **options)
-
-    def fine(self, face, where):
-        """Closes a page on which nothing may have gone wrong."""
-        self.checks.check(f"{where}: the console is free of errors", not face.errors, face.errors)
-        self.checks.check(f"{where}: no request to another origin", not face.foreign, face.foreign)
-        self.checks.check(f"{where}: one prediction is asked for at a time", face.most <= 1, face.most)
-        face.close()
 
 
 def check_thirty(room):
@@ -85,8 +52,7 @@ def check_bars(room):
     check("the bars are as long as they say", all(abs(100 * length - bar) < 1.5 for length, bar in zip(lengths, bars)), lengths)
     check("the number beside the digit is the bar's", face.text("#sure") == face.text("#bars li:nth-child(8) .value"))
     check("they moved while it was drawn", face.asked >= 4, face.asked)
-    lit = face.page.eval_on_selector("#seen", """(canvas) => [...canvas.getContext("2d").getImageData(0, 0, 28, 28).data]
-      .filter((value, i) => i % 4 === 0 && value > 128).length""")
+    lit = face.page.eval_on_selector("#seen", COPY + "return data.filter((value, i) => i % 4 === 0 && value > 128).length; }")
     check("what the net sees is shown", 30 < lit < 200, lit)
     check("it is said when it has settled, once", face.wait("announced.length > 0") and face.announced() ==
           [f"7, {round(bars[7])} percent"], face.announced())
@@ -141,7 +107,11 @@ def check_keyboard(room):
             break
     check("Tab leads to the canvas", page.evaluate("document.activeElement.id") == "ink")
     check("its cursor shows", face.shown("#mark"))
-    face.keys(*["ArrowLeft"] * 6, *["ArrowUp"] * 7, " ", *["ArrowRight"] * 11, *["ArrowDown", "ArrowDown", "ArrowLeft"] * 6, " ")
+    face.keys(*["ArrowLeft"] * 6, *["ArrowUp"] * 7, " ", *["ArrowRight"] * 11)
+    page.keyboard.down("ArrowLeft")
+    face.keys(*["ArrowDown"] * 4)
+    page.keyboard.up("ArrowLeft")
+    face.keys(*["ArrowDown"] * 8, " ")
     check("a 7 drawn with the arrow keys is recognised", face.seen() == "7", face.text("#label"))
     room.shot(face, "keyboard")
     check("the pen is told", face.wait("announced.includes('Pen up')") and any("Pen down" in said for said in face.announced()))
@@ -202,10 +172,8 @@ def photo(room, label, ground=255, ink=0):
     return path
 
 
-DROP = """async ([kind, base64]) => {
-  const bytes = await (await fetch("data:image/png;base64," + base64).catch(() => null))?.arrayBuffer()
-    || Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)).buffer;
-  const data = new DataTransfer();
+DROP = """([kind, base64]) => {
+  const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)), data = new DataTransfer();
   data.items.add(new File([bytes], "digit.png", { type: "image/png" }));
   document.dispatchEvent(kind === "drop" ? new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true })
     : new ClipboardEvent("paste", { clipboardData: data, bubbles: true }));
@@ -213,7 +181,6 @@ DROP = """async ([kind, base64]) => {
 
 
 def check_photo(room):
-    import base64
     check, face = room.checks.check, room.face()
     with face.page.expect_file_chooser() as chooser:
         face.page.click("#photo")
@@ -221,18 +188,15 @@ def check_photo(room):
     check("a photo of a 9 is recognised", face.seen() == "9", face.text("#label"))
     room.shot(face, "photo")
     face.page.set_input_files("#file", photo(room, 3, 30, 230))
-    check("one of bright ink on a dark ground too", face.seen() == "3", face.text("#label"))
+    check("one of bright ink on a dark ground too", face.wait("document.documentElement.dataset.seen === '3'"), face.text("#label"))
     check("the one before is in the history", face.text("#past li:first-child span") == "9", face.text("#past"))
     face.page.click("#why")
-    field = "document.getElementById('seen').getContext('2d').getImageData(0, 0, 28, 28).data"
-    check("a photo's explanation lies on what the net sees", face.wait(
-        f"[...{field}].some((value, i, all) => i % 4 === 0 && value > all[i + 1] + 40)"))
+    check("a photo's explanation lies on what the net sees", wait_until(lambda: face.page.eval_on_selector(
+        "#seen", COPY + "return data.some((value, i) => i % 4 === 0 && value > data[i + 1] + 40); }")))
     for kind, label in (("drop", 6), ("paste", 8)):
         with open(photo(room, label), "rb") as file:
             text = base64.b64encode(file.read()).decode()
-        script = DROP.replace("""await (await fetch("data:image/png;base64," + base64).catch(() => null))?.arrayBuffer()
-    || """, "")
-        face.page.evaluate(script, [kind, text])
+        face.page.evaluate(DROP, [kind, text])
         check(f"{kind}: a picture of a {label} is recognised", face.wait(
             f"document.documentElement.dataset.seen === '{label}'"), face.text("#label"))
     face.draw(strokes_of(1))
@@ -260,15 +224,15 @@ def check_correction(room):
     face.draw(strokes_of(1))
     face.seen()
     face.page.click("#bars li:nth-child(8)")
-    check("a click on a bar keeps the drawing", wait_until(lambda: len(kept(room, 7)) == 2), kept(room, 7))
-    check("as a picture and its strokes", [os.path.splitext(name)[1] for name in kept(room, 7)] == [".json", ".png"], kept(room, 7))
+    check("a click on a bar keeps the drawing: a picture and its strokes",
+          wait_until(lambda: kept(room, 7) == ["0001.json", "0001.png"]), kept(room, 7))
     check("the page says so", face.wait("!document.getElementById('tip').hidden") and face.text("#tip") == "Kept as 7.")
     check("and marks the bar", face.page.get_attribute("#bars li:nth-child(8)", "data-kept") == "true")
     room.shot(face, "correction")
     face.page.click("#bars li:nth-child(8)")
     face.page.focus("#ink")
     face.keys("4")
-    check("so does a digit's key", wait_until(lambda: len(kept(room, 4)) == 2), kept(room, 4))
+    check("so does a digit's key", wait_until(lambda: kept(room, 4) == ["0001.json", "0001.png"]), kept(room, 4))
     check("what is kept already is not kept twice", len(kept(room, 7)) == 2, kept(room, 7))
     face.clear()
     check("the history shows it", face.text("#past li:first-child span") == "4 ✓", face.text("#past"))
@@ -287,9 +251,7 @@ def check_why(room):
     face.page.click("#why")
     check("Why is on", face.page.get_attribute("#why", "aria-pressed") == "true")
     check("the overlay comes", face.wait("document.getElementById('heat').dataset.on === 'true'"))
-    coloured = """() => { const one = document.getElementById("heat"), data = one.getContext("2d").getImageData(0, 0, one.width,
-      one.height).data; return data.filter((value, i) => i % 4 === 3 && value > 60).length / data.length * 4; }"""
-    share = face.page.evaluate(coloured)
+    share = face.page.eval_on_selector("#heat", COPY + "return data.filter((value, i) => i % 4 === 3 && value > 60).length / data.length * 4; }")
     check("it speaks for a part of the canvas", 0.005 < share < 0.5, share)
     face.wait("document.getElementById('tip').hidden")
     face.page.mouse.move(1, 1)
@@ -331,147 +293,9 @@ def check_history(room):
     room.fine(face, "history")
 
 
-def check_lost(room):
-    """The service ends while the page is open, and comes back on the same port."""
-    check, service = room.checks.check, room.serve()
-    try:
-        face = room.face(service)
-        face.draw(strokes_of(2))
-        check("before it goes all is well", face.seen() == "2" and face.text("#link-text") == "ready")
-        check("the service ends well", service.end() == 0, service.words())
-        face.clear()
-        face.draw(strokes_of(6))
-        check("the page says that it is gone", face.wait("!document.getElementById('notice').hidden", 20) and
-              "gone" in face.text("#notice-text") and face.text("#link-text") == "gone", face.text("#notice"))
-        check("as an alert", face.page.get_attribute("#notice-text", "role") == "alert")
-        check("the drawing stays", face.ink() > 0.02)
-        room.shot(face, "gone")
-        check("all that the console has is that there is no connection",
-              face.errors and all("ERR_CONNECTION" in said for said in face.errors), face.errors)
-        service.start()
-        check("when it is back the notice goes", face.wait("document.getElementById('notice').hidden", 20))
-        check("and what is on the canvas is recognised", face.seen() == "6" and face.text("#link-text") == "ready", face.text("#label"))
-        face.errors.clear()
-        service.end()
-        face.draw([[(0.9, 0.9), (0.9, 0.9)]])
-        face.wait("!document.getElementById('notice').hidden", 20)
-        face.page.wait_for_timeout(4000)  # by now it is asked every few seconds
-        service.start()
-        face.page.click("#retry")
-        check("Try now does not wait", face.wait("document.getElementById('notice').hidden", 1.5))
-        face.errors.clear()
-        room.fine(face, "lost")
-    finally:
-        service.end()
-
-
-def check_refusals(room):
-    """A token, corrections that are off, a service that is busy or in trouble."""
-    check, service = room.checks.check, room.serve(token="the right one")
-    try:
-        from serve_browser import Face
-        face = Face(room.browser, service.url)
-        page = face.page
-        page.goto(face.url)
-        page.locator("#ask-token").wait_for()
-        room.shot(face, "token")
-        check("a token is asked for", "token" in face.text("#token-title"))
-        for token in ("a wrong one", "the right one"):
-            page.fill("#token", token)
-            face.keys("Enter")
-            if token == "a wrong one":
-                check("a wrong one is refused", face.wait("/refused/.test(document.getElementById('token-why').textContent)"))
-        page.locator("#bars li").first.wait_for()
-        face.errors.clear()  # a 401 is an error of the console's
-        face.draw(strokes_of(7))
-        check("with the right one digits are recognised", face.seen() == "7")
-        page.reload()
-        page.locator("#bars li").first.wait_for()
-        check("it is kept over a reload", not face.shown("#ask-token"))
-        check("that corrections are off is told", "off" in face.text("#note") and page.locator(".fix").count() == 0, face.text("#note"))
-        face.draw(strokes_of(1))
-        face.keys("4")
-        check("a digit's key keeps nothing then", face.wait("!document.getElementById('tip').hidden") and "off" in face.text("#tip"))
-        room.fine(face, "token")
-    finally:
-        service.end()
-    face, refused = room.face(), []
-
-    def refuse(route):
-        refused.append(route.request.url)
-        if len(refused) > 2:
-            return route.continue_()
-        return route.fulfill(status=429 if len(refused) == 1 else 400, headers={"Retry-After": "2"}, content_type="application/json",
-                             body='{"error":{"status":400,"reason":"the queue is full of sheep"}}')
-    face.page.route("**/v1/predict*", refuse)
-    face.draw([[(0.5, 0.2), (0.5, 0.2)]])
-    check("a busy service is told", face.wait("!document.getElementById('notice').hidden") and "busy" in face.text("#notice-text"))
-    start = len(refused)
-    face.page.wait_for_timeout(1200)
-    check("and left alone for as long as it says", len(refused) == start == 1, refused)
-    check("then it is asked again", wait_until(lambda: len(refused) > 1) or face.page.wait_for_timeout(1500) or len(refused) > 1)
-    check("a refusal's reason is shown", face.wait("/sheep/.test(document.getElementById('sure').textContent)"), face.text("#sure"))
-    face.draw(strokes_of(0))
-    check("and the next answer takes its place", face.seen() is not None and "sheep" not in face.text("#sure"))
-    face.errors.clear()
-    room.fine(face, "refusals")
-
-
-def violations(axe, face):
-    found = axe.run(face.page).response["violations"]
-    return [(one["id"], [node["target"] for node in one["nodes"]][:4]) for one in found]
-
-
-def check_accessible(room):
-    """axe-core, and that nothing is cut off, in every state that has its own look."""
-    from axe_playwright_python.sync_playwright import Axe
-    axe, check = Axe(), room.checks.check
-    for scheme in ("dark", "light"):
-        for name, (width, height) in SIZES.items():
-            face = room.face(width=width, height=height, scheme=scheme, has_touch=name in PHONES,
-                             device_scale_factor=2 if name in PHONES else 1, reduced_motion="reduce")
-            where = f"{name}, {scheme}"
-            check(f"{where}, empty: axe-core", not violations(axe, face), violations(axe, face))
-            room.shot(face, f"{name}-{scheme}-empty")
-            for label in (3, 8, 5):
-                face.draw(strokes_of(label))
-                face.seen()
-                face.clear()
-            face.draw(strokes_of(4))
-            face.page.click("#why")
-            face.page.click("summary")
-            face.wait("document.getElementById('heat').dataset.on === 'true'")
-            check(f"{where}, drawn: axe-core", not violations(axe, face), violations(axe, face))
-            check(f"{where}: nothing is wider than the screen", face.page.evaluate("document.documentElement.scrollWidth") <= width)
-            check(f"{where}: nothing moves for those who want that", face.page.evaluate("document.getAnimations().length") == 0)
-            face.page.click("summary")
-            face.wait("document.getElementById('tip').hidden")
-            room.shot(face, f"{name}-{scheme}", full_page=True)
-            face.page.evaluate("""() => { document.getElementById("notice").hidden = false;
-              document.getElementById("notice-text").textContent = "The service is gone.";
-              document.getElementById("retry").textContent = "Try now"; document.getElementById("retry").hidden = false;
-              document.getElementById("ask-token").showModal(); }""")
-            check(f"{where}, with notice and dialog: axe-core", not violations(axe, face), violations(axe, face))
-            room.fine(face, where)
-
-
-def take_picture(room, path):
-    """README's: a 4 with what speaks for it, and some drawings before it."""
-    face = room.face(reduced_motion="reduce")
-    for label, hand in ((7, 2), (0, 1), (9, 2), (2, 1), (5, 2), (3, 1), (8, 2), (6, 1)):
-        face.draw(strokes_of(label, hand))
-        face.seen()
-        face.clear()
-    face.draw(strokes_of(4, 1))
-    face.page.click("#why")
-    face.wait("document.getElementById('heat').dataset.on === 'true'")
-    face.wait("document.getElementById('tip').hidden && document.getElementById('speed').dataset.median")
-    face.page.screenshot(path=path)
-
-
 CHECKS = {"thirty": check_thirty, "bars": check_bars, "undo": check_undo, "keyboard": check_keyboard, "touch": check_touch,
           "photo": check_photo, "correction": check_correction, "why": check_why, "history": check_history, "lost": check_lost,
-          "refusals": check_refusals, "accessible": check_accessible}
+          "refusals": check_refusals, "models": check_models, "accessible": check_accessible}
 
 
 def program():
@@ -496,11 +320,9 @@ def main():
         from playwright.sync_api import sync_playwright
         import axe_playwright_python  # noqa: F401  pylint: disable=unused-import
     except ImportError as missing:
-        print(f"skipped: {missing}; tests/outside/requirements-page.txt has it")
-        sys.exit(SKIPPED)
+        skip(f"{missing}; tests/outside/requirements-page.txt has it")
     if not chromium:
-        print("skipped: no chromium here (on Debian: apt-get install chromium)")
-        sys.exit(SKIPPED)
+        skip("no chromium here (on Debian: apt-get install chromium)")
     checks = Checks()
     with tempfile.TemporaryDirectory(prefix="perilune-page-") as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
@@ -510,7 +332,7 @@ def main():
                 take_picture(room, options.picture)
             for name in [] if options.picture else (options.only or ",".join(CHECKS)).split(","):
                 CHECKS[name](room)
-            checks.check("the service ends well", room.service.end() == 0, room.service.words())
+            checks.check("the service ends well", room.service.end() == 0, room.service.text())
         finally:
             room.service.end()
             browser.close()

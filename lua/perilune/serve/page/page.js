@@ -71,6 +71,7 @@ function onState(state, detail) {
   $("link").dataset.state = state;
   $("link-text").textContent = LINK[state];
   if (state === "gone") {
+    if (!isBlank(paper.sheet) && root.dataset.seen === undefined) panel.wipe("waiting for the service", "empty");
     const trouble = detail ? `The service has trouble: ${detail.replace(/\.$/, "")}.` : "The service is gone.";
     notice("gone", `${trouble} What you draw stays here and is recognised when it is back.`, "Try now");
   } else if (state === "busy") {

@@ -76,7 +76,7 @@ export class Panel {
   }
 
   setBar(row, value, kind) {
-    row.fill.style.transform = `scaleX(${value || 0})`;
+    row.fill.style.transform = `translateX(${100 * (value || 0) - 100}%)`;
     row.value.textContent = value === null ? "" : percent(value);
     row.meter.setAttribute("aria-valuenow", (100 * (value || 0)).toFixed(1));
     row.meter.setAttribute("aria-valuetext", value === null ? "nothing drawn" : `${Math.round(100 * value)} percent`);
@@ -84,9 +84,9 @@ export class Panel {
     if (row.button) row.button.disabled = value === null;
   }
 
-  // No ink, no verdict; or a reason why there is none.
-  wipe(reason) {
-    this.verdict.dataset.kind = reason ? "refused" : "empty";
+  // No ink, no verdict; or a reason why there is none, which is "refused" or (not yet) "empty".
+  wipe(reason, kind = "refused") {
+    this.verdict.dataset.kind = reason ? kind : "empty";
     this.label.textContent = "–";
     this.label.dataset.length = "short";
     this.sure.textContent = reason || "Nothing is drawn yet.";

@@ -82,6 +82,7 @@ export class Paper {
     this.undone = []; // and redo
     this.open = null; // the stroke that is being drawn
     this.cursor = { x: SIDE / 2, y: SIDE / 2, down: false, seen: false };
+    this.held = new Set(); // arrow keys: two together go aslant
     this.version = 0;
     this.listen();
     new ResizeObserver(() => this.fit()).observe(this.ink);
@@ -154,6 +155,7 @@ export class Paper {
     const { ink } = this;
     ink.addEventListener("pointerdown", (event) => {
       if (event.button !== 0 || (this.open && this.open.owner !== "keyboard")) return;
+      ink.dataset.by = "pointer"; // who points at it needs no ring around it
       ink.focus({ preventScroll: true });
       event.preventDefault();
       try {
@@ -179,11 +181,14 @@ export class Paper {
     }
     ink.addEventListener("dragstart", (event) => event.preventDefault());
     ink.addEventListener("focus", () => {
-      this.cursor.seen = ink.matches(":focus-visible");
+      this.cursor.seen = ink.dataset.by !== "pointer" && ink.matches(":focus-visible");
       this.showCursor();
     });
+    ink.addEventListener("keyup", (event) => this.held.delete(event.key));
     ink.addEventListener("blur", () => {
       if (this.open && this.open.owner === "keyboard") this.finish();
+      this.held.clear();
+      ink.dataset.by = "";
       this.showCursor();
     });
   }
@@ -192,19 +197,22 @@ export class Paper {
 
   // Returns whether the key was for it.
   key(event) {
-    const direction = DIRECTIONS[event.key];
-    if (direction) this.move(direction, event);
+    this.ink.dataset.by = "";
+    if (DIRECTIONS[event.key]) this.move(event);
     else if (event.key === " ") this.putPen(event.timeStamp);
     else if (event.key === "Escape" && this.open) this.finish();
     else return false;
     return true;
   }
 
-  move([across, down], event) {
+  move(event) {
     if (this.open && this.open.owner !== "keyboard") return;
     const { cursor } = this, step = event.shiftKey ? FINE : STEP, within = (value) => Math.min(SIDE, Math.max(0, value));
-    cursor.x = within(cursor.x + across * step);
-    cursor.y = within(cursor.y + down * step);
+    this.held.add(event.key);
+    for (const name of this.held) {
+      cursor.x = within(cursor.x + DIRECTIONS[name][0] * step);
+      cursor.y = within(cursor.y + DIRECTIONS[name][1] * step);
+    }
     cursor.seen = true;
     this.showCursor();
     if (this.open && this.extend(cursor.x, cursor.y)) this.changed(event.timeStamp);

@@ -1,0 +1,167 @@
+"""What the service's page looks like and says in states that are rare, for serve_page.py: the service gone, busy or
+locked, several models, every size of screen in light and dark before axe-core's rules; and README's picture."""
+from draw_hands import wait_until
+from serve_browser import strokes_of
+from serve_service import bundled
+
+PHONES = {"phone": (390, 844), "small": (360, 640)}
+SIZES = {"desktop": (1280, 800), "tablet": (900, 1100), **PHONES}
+
+
+def check_lost(room):
+    """The service ends while the page is open, and comes back on the same port."""
+    check, service = room.checks.check, room.serve()
+    port = service.port
+    try:
+        face = room.face(service)
+        face.draw(strokes_of(2))
+        check("before it goes all is well", face.seen() == "2" and face.text("#link-text") == "ready")
+        check("the service ends well", service.end() == 0, service.text())
+        face.clear()
+        face.draw(strokes_of(6))
+        check("the page says that it is gone", face.wait("!document.getElementById('notice').hidden", 20) and
+              "gone" in face.text("#notice-text") and face.text("#link-text") == "gone", face.text("#notice"))
+        check("as an alert", face.page.get_attribute("#notice-text", "role") == "alert")
+        check("the drawing stays", face.ink() > 0.02)
+        room.shot(face, "gone")
+        check("all that the console has is that there is no connection",
+              face.errors and all("ERR_CONNECTION" in said for said in face.errors), face.errors)
+        check("in place of a verdict it says what it waits for", "waiting" in face.text("#sure"), face.text("#sure"))
+        service = room.serve(port=port)
+        check("when it is back the notice goes", face.wait("document.getElementById('notice').hidden", 20))
+        check("and what is on the canvas is recognised", face.seen() == "6" and face.text("#link-text") == "ready", face.text("#label"))
+        service.end()
+        face.draw([[(0.9, 0.9), (0.9, 0.9)]])
+        face.wait("!document.getElementById('notice').hidden", 20)
+        face.page.wait_for_timeout(4000)  # by now it is asked every few seconds
+        service = room.serve(port=port)
+        face.page.click("#retry")
+        check("Try now does not wait", face.wait("document.getElementById('notice').hidden", 1.5))
+        face.errors.clear()
+        room.fine(face, "lost")
+    finally:
+        service.end()
+
+
+def check_refusals(room):
+    """A token, corrections that are off, a service that is busy or in trouble."""
+    check, service = room.checks.check, room.serve(environment={"PERILUNE_TOKEN": "the-right-one"})
+    try:
+        face = room.blank(service)
+        page = face.page
+        page.goto(face.url)
+        page.locator("#ask-token").wait_for()
+        room.shot(face, "token")
+        check("a token is asked for", "token" in face.text("#token-title"))
+        for token in ("a-wrong-one", "the-right-one"):
+            page.fill("#token", token)
+            face.keys("Enter")
+            if token == "a-wrong-one":
+                check("a wrong one is refused", face.wait("/refused/.test(document.getElementById('token-why').textContent)"))
+        page.locator("#bars li").first.wait_for()
+        face.errors.clear()  # a 401 is an error of the console's
+        face.draw(strokes_of(7))
+        check("with the right one digits are recognised", face.seen() == "7")
+        page.reload()
+        page.locator("#bars li").first.wait_for()
+        check("it is kept over a reload", not face.shown("#ask-token"))
+        check("that corrections are off is told", "off" in face.text("#note") and page.locator(".fix").count() == 0, face.text("#note"))
+        face.draw(strokes_of(1))
+        face.keys("4")
+        check("a digit's key keeps nothing then", face.wait("!document.getElementById('tip').hidden") and "off" in face.text("#tip"))
+        room.fine(face, "token")
+    finally:
+        service.end()
+    face, refused = room.face(), []
+
+    def refuse(route):
+        refused.append(route.request.url)
+        if len(refused) > 2:
+            return route.continue_()
+        return route.fulfill(status=429 if len(refused) == 1 else 400, headers={"Retry-After": "2"}, content_type="application/json",
+                             body='{"error":{"status":400,"reason":"the queue is full of sheep"}}')
+    face.page.route("**/v1/predict*", refuse)
+    face.draw([[(0.5, 0.2), (0.5, 0.2)]])
+    check("a busy service is told", face.wait("!document.getElementById('notice').hidden") and "busy" in face.text("#notice-text"))
+    start = len(refused)
+    face.page.wait_for_timeout(1200)
+    check("and left alone for as long as it says", len(refused) == start == 1, refused)
+    check("then it is asked again", wait_until(lambda: len(refused) > 1) or face.page.wait_for_timeout(1500) or len(refused) > 1)
+    check("a refusal's reason is shown", face.wait("/sheep/.test(document.getElementById('sure').textContent)"), face.text("#sure"))
+    face.draw(strokes_of(0))
+    check("and the next answer takes its place", face.seen() is not None and "sheep" not in face.text("#sure"))
+    face.errors.clear()
+    room.fine(face, "refusals")
+
+
+def check_models(room):
+    """Of several models one can be chosen."""
+    check, service = room.checks.check, room.serve("--model", f"first={bundled()}", "--model", f"other={bundled()}")
+    try:
+        face, asked = room.face(service), []
+        face.page.on("request", lambda request: asked.append(request.url))
+        face.draw(strokes_of(3))
+        check("the first is asked", face.seen() == "3" and asked and all("model=first" in url for url in asked), asked[:2])
+        check("the page lets one choose", face.page.eval_on_selector_all("#model option", "list => list.map((one) => one.text)")
+              == ["first", "other"])
+        asked.clear()
+        face.page.select_option("#model", "other")
+        check("and asks the other about what is drawn", wait_until(lambda: any("model=other" in url for url in asked)) and
+              face.seen() == "3", asked)
+        room.fine(face, "models")
+    finally:
+        service.end()
+
+
+def violations(axe, face):
+    found = axe.run(face.page).response["violations"]
+    return [(one["id"], [node["target"] for node in one["nodes"]][:4]) for one in found]
+
+
+def check_accessible(room):
+    """axe-core, and that nothing is cut off, in every state that has its own look."""
+    from axe_playwright_python.sync_playwright import Axe
+    axe, check = Axe(), room.checks.check
+    for scheme in ("dark", "light"):
+        for name, (width, height) in SIZES.items():
+            face = room.face(width=width, height=height, scheme=scheme, has_touch=name in PHONES,
+                             device_scale_factor=2 if name in PHONES else 1, reduced_motion="reduce")
+            where = f"{name}, {scheme}"
+            check(f"{where}, empty: axe-core", not violations(axe, face), violations(axe, face))
+            room.shot(face, f"{name}-{scheme}-empty")
+            for label in (3, 8, 5):
+                face.draw(strokes_of(label))
+                face.seen()
+                face.clear()
+            face.draw(strokes_of(4))
+            face.page.click("#why")
+            face.page.click("summary")
+            face.wait("document.getElementById('heat').dataset.on === 'true'")
+            check(f"{where}, drawn: axe-core", not violations(axe, face), violations(axe, face))
+            check(f"{where}: nothing is wider than the screen", face.page.evaluate("document.documentElement.scrollWidth") <= width)
+            check(f"{where}: nothing moves for those who want that", face.page.evaluate("document.getAnimations().length") == 0)
+            face.page.click("summary")
+            face.wait("document.getElementById('tip').hidden")
+            room.shot(face, f"{name}-{scheme}", full_page=True)
+            face.page.route("**/v1/predict*", lambda route: route.abort())
+            face.draw([[(0.9, 0.9), (0.9, 0.9)]])
+            face.wait("!document.getElementById('notice').hidden")
+            room.shot(face, f"{name}-{scheme}-gone")
+            face.page.evaluate("document.getElementById('ask-token').showModal()")
+            check(f"{where}, with notice and dialog: axe-core", not violations(axe, face), violations(axe, face))
+            face.errors.clear()  # that there was no connection
+            room.fine(face, where)
+
+
+def take_picture(room, path):
+    """README's: a 4 with what speaks for it, and some drawings before it."""
+    face = room.face(reduced_motion="reduce")
+    for label, hand in ((7, 2), (0, 1), (9, 2), (2, 1), (5, 2), (3, 1), (8, 2), (6, 1)):
+        face.draw(strokes_of(label, hand))
+        face.seen()
+        face.clear()
+    face.draw(strokes_of(4, 1))
+    face.page.click("#why")
+    face.wait("document.getElementById('heat').dataset.on === 'true'")
+    face.wait("document.getElementById('tip').hidden && document.getElementById('speed').dataset.median")
+    face.page.screenshot(path=path)
