@@ -165,6 +165,18 @@ static int l_box(lua_State *L) {
   return push_box(L, &area);
 }
 
+/* befitting(box, pen, side) -> the pen that befits, does `pen` as it is: see peri_stroke_befitting */
+static int l_befitting(lua_State *L) {
+  peri_area box = box_at(L, 1);
+  double pen = luaL_checknumber(L, 2);
+  lua_Integer side = luaL_checkinteger(L, 3);
+  luaL_argcheck(L, side >= 1, 3, "side: wants 1 or more");
+  double befitting = peri_stroke_befitting(&box, pen, side);
+  lua_pushnumber(L, befitting);
+  lua_pushboolean(L, peri_stroke_befits(pen, befitting));
+  return 2;
+}
+
 /* --- several digits on one picture --- */
 
 /* { area =, top =, left =, height =, width =, rows = { first, last, ... } } of piece i, counted from 1. */
@@ -237,11 +249,13 @@ static int l_digit_of(lua_State *L) {
 
 static const luaL_Reg functions[] = {{"read", l_read}, {"parse", l_parse}, {"write", l_write}, {"encode", l_encode},
                                      {"resize", l_resize}, {"grey", l_grey}, {"digit", l_digit},
-                                     {"ink", l_ink}, {"stroke", l_stroke}, {"box", l_box},
+                                     {"ink", l_ink}, {"stroke", l_stroke}, {"box", l_box}, {"befitting", l_befitting},
                                      {"pieces", l_pieces}, {"split", l_split}, {"digit_of", l_digit_of}, {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_perilune_image(lua_State *L);
 int luaopen_perilune_image(lua_State *L) {
   luaL_newlib(L, functions);
+  lua_pushinteger(L, PERI_IMAGE_THICKEN);
+  lua_setfield(L, -2, "thicken");
   return 1;
 }

@@ -24,7 +24,10 @@ local function load_library()
 end
 
 local library = load_library()
-local image = {}
+local image = {
+  --- What the programs that recognise drawings thicken to (see image.digit).
+  THICKEN = library.thicken,
+}
 
 local channel_counts = { grey = 1, gray = 1, rgb = 3, [1] = 1, [3] = 3 }
 
@@ -166,6 +169,18 @@ end
 -- @param threshold default 0.5
 -- @return { top =, left =, height =, width = }, rows and columns counted from 1, or nil
 function image.box(picture, threshold) return call(library.box, picture, threshold) end
+
+--- The broadest pen that befits what is written: 0.13 of the digits' height (MNIST's pens: about 0.1 to 0.2).
+-- @param box  of what was drawn, as image.box gives it
+-- @param pen  that it was drawn with, in sides of the picture, which is square
+-- @param side rows and columns of the picture
+-- @return the pen, in sides of the picture
+-- @return whether the pen that it was drawn with may stay as it is
+function image.befitting_pen(box, pen, side)
+  local ok, most, befits = pcall(library.befitting, box, pen, side)
+  if not ok then args.raise(most, 2) end
+  return most, befits
+end
 
 --- The connected pieces of what is inked on a clean picture. Specks (under a 25th of the largest piece) are none.
 -- @param ink float32 (H, W, 1), 1 on 0, as a canvas or image.ink gives it

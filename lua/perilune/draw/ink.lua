@@ -1,8 +1,8 @@
 --- A canvas's picture as it is to be read: as drawn, but by a pen that is no broader than befits what is written.
 --
 -- Digits written small with a broad pen are blots, and touch their neighbours. A canvas knows its strokes, so they can be
--- drawn anew by a narrower pen: of 0.13 of the digits' height at most (MNIST's pens: about 0.1 to 0.2). Pictures on the
--- canvas stay as they are, and erasers as broad as they were.
+-- drawn anew by a narrower pen (see image.befitting_pen). Pictures on the canvas stay as they are, and erasers as broad as
+-- they were.
 -- @module perilune.draw.ink
 local core = require "perilune.core"
 local image = require "perilune.image"
@@ -14,9 +14,6 @@ local ink = {}
 local Ink = {}
 Ink.__index = Ink
 
-local BROADEST = 0.13     -- of a digit's height
-local STEP = 1.12         -- a pen's width changes in steps, so that a stroke's next point does not draw all anew
-local LEAST_PIXELS = 2
 local KEPT_MOST = 200     -- strokes drawn alone
 
 --- The picture of a canvas, kept up to date.
@@ -36,13 +33,6 @@ local function broadest_of(steps)
     if not step.picture and not step.erase then width = math.max(width, step.width) end
   end
   return width
-end
-
--- The pen's width that befits a box of ink, in sides of the canvas. Written in a row, digits are a fifth of it wide or more.
-local function befitting(box, pen, side)
-  local height, width = math.max(0, box.height / side - pen), math.max(0, box.width / side - pen)
-  local most = BROADEST / (1 - BROADEST) * math.max(height, width / 5)
-  return math.max(LEAST_PIXELS / side, STEP ^ math.floor(math.log(math.max(most, 1e-6), STEP)))
 end
 
 -- A stroke as it is, but narrower; the same table for the same stroke and width, as rasters want it.
@@ -74,8 +64,8 @@ function Ink:update()
   if not box then return nil end
   self.drawn_as = nil
   local pen = broadest_of(self.canvas.strokes)
-  local most = befitting(box, pen, self.side)
-  if pen <= 1.1 * most then return picture end
+  local most, befits = image.befitting_pen(box, pen, self.side)
+  if befits then return picture end
   local narrow, drawn_as = self:redrawn(most)
   if not image.box(narrow, 0.5) then return picture end -- an eraser may have left only what the broad pen had drawn
   self.drawn_as = drawn_as

@@ -13,7 +13,7 @@ local splits = require "perilune.draw.splits"
 
 local segments = {
   --- Strokes thinner than MNIST's are widened to them: in pixels of its 20 x 20 box.
-  THICKEN = 2,
+  THICKEN = image.THICKEN,
 }
 
 local NEIGHBOURS = 6   -- so many pieces to the right may belong to one
