@@ -135,10 +135,19 @@ static int coordinate(json *j, double value, const char *text, size_t size) {
   return 1;
 }
 
+/* How many bytes from the beginning on are UTF-8: the library lets longer forms than needed, and surrogates, pass. */
+static size_t utf8_of(const char *text, size_t size) {
+  size_t i = 0, length = 1;
+  while (i < size && (length = peri__utf8_length((const uint8_t *)text + i, size - i)) > 0) i += length;
+  return i;
+}
+
 /* A label or class. */
 static int text_value(json *j, const char *text, size_t size) {
   char *to = j->field == LABEL ? j->job->reader->label : j->job->reader->class;
   if (size > PERI_BODY_TEXT_MOST) return wrong(j, 422, "a string of at most %d bytes is wanted, got %zu", PERI_BODY_TEXT_MOST, size);
+  size_t good = utf8_of(text, size);
+  if (good < size) return wrong(j, 400, "a string is no UTF-8 at its byte %zu", good);
   for (size_t i = 0; i < size; i++) {
     if ((uint8_t)text[i] < 0x20 || text[i] == 0x7F) return wrong(j, 422, "a string without control characters is wanted");
   }
@@ -205,6 +214,10 @@ static int on_key(void *context, const unsigned char *key, size_t size) {
     if (j->seen & 1U << i) return wrong(j, 422, "is there twice");
     j->seen |= 1U << i;
     return 1;
+  }
+  if (utf8_of((const char *)key, size) < size) {
+    peri__body_fail(j->job->error, 400, "a field's name is no UTF-8");
+    return 0;
   }
   peri__body_fail(j->job->error, 422, "unknown field \"%.*s\"%s; there are %s", size > 64 ? 64 : (int)size, (const char *)key,
                   size > 64 ? "..." : "", all_names);
