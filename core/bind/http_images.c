@@ -6,7 +6,7 @@
 #include "base/status.h"
 #include "image/image.h"
 
-enum { PIXELS_MOST = 1 << 25 }; /* a camera's picture; unpacked, one takes some 16 bytes a pixel */
+enum { PIXELS_MOST = 1 << 24 }; /* a camera's picture; unpacked and as floats, one takes some 40 bytes a pixel */
 
 static int copy_out(float *image, peri_tensor *digit) {
   memcpy(image, peri_tensor_data(digit), (size_t)peri_tensor_count(digit) * sizeof *image);

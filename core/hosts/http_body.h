@@ -50,10 +50,10 @@ typedef struct peri_body_images {
 
 typedef struct peri_body_limits {
   size_t images;  /* of one body */
-  size_t points;  /* of all strokes of a drawing together */
+  size_t points;  /* of all strokes of a drawing together: 10,000 take a quarter of a second at worst */
   size_t strokes; /* of a drawing */
 } peri_body_limits;
-#define PERI_BODY_LIMITS ((peri_body_limits){.images = 4096, .points = 100000, .strokes = 10000})
+#define PERI_BODY_LIMITS ((peri_body_limits){.images = 4096, .points = 10000, .strokes = 1000})
 
 /* What is kept from one body to the next, so that reading one like the last asks for no memory. For one thread at a
    time. Both arguments are copied. */
