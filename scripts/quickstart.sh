@@ -55,6 +55,7 @@ esac
 
 What next:
   build/perilune draw                                draw a digit with the mouse, see it recognised
+  build/perilune serve                               the same in a browser: http://127.0.0.1:8080/
   build/perilune scripts/predict.lua IMAGE.png       recognise a photo or scan of a digit
   build/perilune scripts/evaluate.lua                how well the net does, digit by digit
   build/perilune scripts/train_mnist.lua --help      everything that can be changed

@@ -43,6 +43,11 @@ local recogniser = require "perilune.draw.recogniser"
 local picture, label = test:one(1)
 assert(recogniser.bundled():predict_picture(picture).label == tostring(label), "the net that comes with Perilune")
 assert(recogniser.bundled_path():find(PREFIX, 1, true) == 1)
+if package.searchpath("perilune.http", package.cpath) then -- a build may lack the service
+  local service = require("perilune.serve").start { port = 0 }
+  assert(require("perilune.serve.pages").folder():find(PREFIX, 1, true) == 1)
+  assert(service.port > 0 and service:close())
+end
 for name, module in pairs(package.loaded) do
   local path = name:find "^perilune" and (package.searchpath(name, package.path) or package.searchpath(name, package.cpath))
   assert(not path or path:find(PREFIX, 1, true) == 1, tostring(path) .. " is not of the installation")

@@ -24,6 +24,7 @@ local x = peri.randn { 4, 3 }
 assert(peri.nn.load("net.h5"):predict(x):equal(net:predict(x)))
 assert(peri.linalg and peri.image)
 assert(#require("perilune.draw.recogniser").bundled().labels == 10)
+assert(require("perilune.serve").start { port = 0 }:close())
 assert(package.searchpath("perilune.core", package.cpath):find("/tree/", 1, true))
 LUA
 env -i PATH=/usr/bin:/bin "$work/tree/bin/perilune" net.lua || { echo "FAIL  the rock's command"; exit 1; }
