@@ -140,8 +140,7 @@ static uint32_t split(double value, int *power) {
   }
   int shift = DIGITS - 1 - first;
   double scaled = shift >= 0 && shift <= 12 ? value * tens[shift] : value * pow(10, shift / 2) * pow(10, shift - shift / 2);
-  if (scaled >= 9999999.5) scaled /= 10, first++; /* by rounding, or a logarithm that was a hair too small */
-  if (scaled < 999999.5) scaled *= 10, first--;
+  if (scaled >= 9999999.5) scaled /= 10, first++; /* by rounding, or a logarithm a hair too small; too large by one it does no harm */
   *power = first;
   return (uint32_t)(scaled + 0.5);
 }

@@ -23,7 +23,7 @@ static const char all_names[] = "pixels, range, strokes, pen, width, height, lab
 
 typedef struct json {
   peri_body_job *job;
-  field field;     /* whose value is being read */
+  field field;     /* whose value is being read; outside of the object it is pixels, of which no bare value is one */
   unsigned seen;   /* bits of fields */
   int depth;       /* brackets that are open; the object's is the first */
   size_t at[3];    /* where in pixels or strokes: element of the list in depth 2, 3 and 4, from 0 */
@@ -68,7 +68,7 @@ static const char *wanted(const json *j, char text[96]) {
                s->width, s->channels, j->depth == 1 ? " or of such lists" : "");
       return text;
     }
-    return j->seen & 1U << RANGE && j->range == 1 ? "a number from 0 to 1 is wanted" : "a number from 0 to 255 is wanted";
+    return j->range == 1 ? "a number from 0 to 1 is wanted" : "a number from 0 to 255 is wanted";
   case RANGE: return "1 or 255 is wanted";
   case STROKES:
     return j->depth == 1 ? "a list of strokes is wanted" : j->depth == 2 ? "a stroke, a list of points, is wanted"
@@ -107,12 +107,10 @@ static int no_memory(json *j) {
 
 static int pixel(json *j, double value, const char *text, size_t size) {
   peri_body_job *job = j->job;
-  if (j->depth == 2 && j->at[0] == 0) j->nested = false;
   if (j->depth != (j->nested ? 3 : 2)) return bad_number(j, text, size);
   size_t within = j->numbers - (j->nested ? j->at[0] * job->pixels : 0);
-  double most = j->seen & 1U << RANGE ? j->range : 255;
   if (within == job->pixels) return wrong(j, 422, "more numbers than the %zu of an image", job->pixels);
-  if (!(value >= 0 && value <= most)) return bad_number(j, text, size);
+  if (!(value >= 0 && value <= 255)) return bad_number(j, text, size);
   if (within == 0) {
     size_t bytes = j->numbers * sizeof(float);
     if (peri__body_reserve(&job->reader->values, bytes + job->pixels * sizeof(float), bytes) < 0) return no_memory(j);
@@ -184,13 +182,13 @@ static int on_number(void *context, const char *text, size_t size) {
 
 static int on_string(void *context, const unsigned char *text, size_t size) {
   json *j = context;
-  bool may = j->depth == 1 && (j->field == LABEL || j->field == CLASS);
+  bool may = j->field == LABEL || j->field == CLASS;
   return may ? text_value(j, (const char *)text, size) : mismatch(j, "a string");
 }
 
 static int on_boolean(void *context, int value) {
   json *j = context;
-  if (j->depth != 1 || j->field != INPUT) return mismatch(j, value ? "true" : "false");
+  if (j->field != INPUT) return mismatch(j, value ? "true" : "false");
   j->job->out->input = value != 0;
   return 1;
 }
@@ -286,7 +284,6 @@ static int end_in_strokes(json *j) {
 static int on_end_array(void *context) {
   json *j = context;
   j->depth--;
-  if (j->field == PIXELS && j->depth == 1 && j->at[0] == 0) j->nested = false; /* "pixels": [] */
   if (!(j->field == PIXELS ? end_image(j) : end_in_strokes(j))) return 0;
   if (j->depth >= 2) j->at[j->depth - 2]++;
   return 1;
@@ -343,10 +340,7 @@ static int parse(json *j) {
   yajl_handle handle = yajl_alloc(&callbacks, &memory, j);
   yajl_status status = yajl_parse(handle, j->job->bytes, j->job->size);
   size_t offset = yajl_get_bytes_consumed(handle);
-  if (status == yajl_status_ok) {
-    status = yajl_complete_parse(handle);
-    offset = j->job->size;
-  }
+  if (status == yajl_status_ok) status = yajl_complete_parse(handle);
   if (status == yajl_status_error) return malformed(j, handle, offset);
   return status == yajl_status_ok ? PERI_OK : j->job->error->status == 503 ? PERI_ENOMEM : PERI_EFORMAT;
 }
@@ -355,7 +349,7 @@ static int parse(json *j) {
 
 static bool has(const json *j, field f) { return (j->seen & 1U << f) != 0; }
 
-/* Numbers above 1 that came before "range": 1. */
+/* Numbers above 1 beside "range": 1, which may have come behind them. */
 static int check_range(json *j) {
   const float *v = j->job->reader->values.at;
   for (size_t i = 0; j->range == 1 && i < j->numbers; i++) {

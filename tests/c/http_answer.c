@@ -49,13 +49,18 @@ static void test_strings(void) {
   text.size = 0;
   CHECK(peri_text_string(&text, "a\"b\\c\n\t\x01\x7F/<\xC3\xA9\xF0\x9F\x98\x80\xFF\xED\xA0\x80") == PERI_OK);
   CHECK(strcmp(text.at, "\"a\\\"b\\\\c\\n\\t\\u0001\\u007f/<\xC3\xA9\xF0\x9F\x98\x80\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\"") == 0);
+  text.size = 0; /* longer than needed, beyond U+10FFFF, cut off */
+  CHECK(peri_text_string(&text, "\xF0\x80\x80\x80|\xF4\x90\x80\x80|\xE0\x9F\xBF|\xE2\x82") == PERI_OK);
+  size_t marks = 0;
+  for (const char *at = text.at; (at = strstr(at, "\xEF\xBF\xBD")) != NULL; at++) marks++;
+  CHECK(marks == 13 && text.size == 13 * 3 + 3 + 2);
   text.size = 0;
   CHECK(peri_answer_error(&text, 400, "malformed \"JSON\"") == PERI_OK);
   CHECK(strcmp(text.at, "{\"error\":{\"status\":400,\"reason\":\"malformed \\\"JSON\\\"\"}}") == 0);
 }
 
 static void test_answers(void) {
-  static const char *const labels[] = {"7", "-3", "A\"", "07", "1e3", ""};
+  static const char *const labels[] = {"7", "-30", "A\"", "07", "1e3", ""};
   static const float rows[] = {0.5f, 0, 0.25f, 0, 0, 0.25f, 0, 0.125f, 0.4f, 0.4f, 0, 0.075f}, inputs[] = {0, 1, 0.5f, 2, 0.0019f, 0.00197f, -1, 0.996f};
   peri_answer_model *m;
   if (peri_answer_model_open(&m, "my \"net\"", labels, 6, 0.5) < 0) abort();

@@ -91,8 +91,10 @@ static void test_pixels(void) {
   TAKES("{\"pixels\":[[0,1,2,3]]}", 1, 0, 1, 2, 3);
   TAKES("{\"pixels\": [[0,1,2,3], [4,5,6,7] ,[8,9,10,0]]}", 3, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0);
   TAKES("{\"pixels\":[0.5,1e2,2.50E+1,-0]}", 1, 0.5, 100, 25, 0);
+  TAKES("{\"pixels\":[0.25000000000000000000,12345678901234567890e-18,1000000000000000000000e-20,2e0]}", 1, 0.25, 12.34567890123456789, 10, 2);
   TAKES("{\"pixels\":[1,0,0.25,1e-1],\"range\":1}", 1, 255, 0, 63.75, 25.5);
   TAKES("{\"range\":1,\"pixels\":[[1,0,0.25,1e-1],[0,0,0,1]]}", 2, 255, 0, 63.75, 25.5, 0, 0, 0, 255);
+  CHECK(read_json("{\"pixels\":[-0,-0.0,-0e5,1]}", &small) == PERI_OK && !signbit(out.images[0]) && !signbit(out.images[1]));
   TAKES("{\"range\":255.0,\"pixels\":[1,2,3,4]}", 1, 1, 2, 3, 4);
   TAKES("{\"p\\u0069xels\":[1,2,3,4]}", 1, 1, 2, 3, 4); /* a name that is escaped is the same name */
   /* scaled as a data set of bytes is: the same bits */
@@ -157,6 +159,7 @@ static void test_objects(void) {
   refuses("{\"label\":\"a\",\"label\":\"a\"}", 422, "label: is there twice");
   refuses("{\"Pixels\":[1,2,3,4]}", 422,
           "unknown field \"Pixels\"; there are pixels, range, strokes, pen, width, height, label, class, input");
+  refuses("{\"\u00e9\":1}", 422, "unknown field \"\xC3\xA9\"; there are pixels, range, strokes, pen, width, height, label, class, input");
   refuses("{\"\":1}", 422, "unknown field \"\"; there are pixels, range, strokes, pen, width, height, label, class, input");
   refuses("{\"pixels\\u0000\":1}", 422, "unknown field \"pixels\"; there are pixels, range, strokes, pen, width, height, label, class, input");
   refuses("[1,2]", 422, "an object is wanted, {\"pixels\": [...]} or {\"strokes\": [...]}, got a list");
@@ -312,6 +315,9 @@ static void test_pictures(void) {
   CHECK(read_as("application/x-www-form-urlencoded", png, 12, &digit) == PERI_OK && out.kind == PERI_BODY_PICTURE);
   refuses_as("image/png", "P5 1 1 255 a", 12, &digit, 422, "the body is neither PNG nor JPEG: it does not begin as they do");
   refuses_as("image/png", "\x89PNG", 4, &digit, 422, "the body is neither PNG nor JPEG: it does not begin as they do");
+  CHECK(read_as(NULL, "\xFF\xD8", 2, &digit) < 0 && error.status == 415);
+  refuses_as("image/png", png, 12, &(peri_body_shape){28, 28, 3}, 422,
+             "pictures become images of 28 x 28 x 1, and this model takes 28 x 28 x 3; send it pixels or raw bytes");
   refuses_as("image/png", png, 12, &small, 422, "pictures become images of 28 x 28 x 1, and this model takes 2 x 2 x 1; send it pixels or raw bytes");
   answer = PERI_EFORMAT;
   refuses_as("image/png", png, 12, &digit, 422, "the picture shows ? no ink");
@@ -379,6 +385,33 @@ static void test_large(void) {
   free(bytes);
 }
 
+/* Rooms that have to grow keep what is in them: images by either reader, and points with their times. */
+static void test_growth(void) {
+  enum { POINTS = 1024, IMAGES = 3, PIXELS = 784 };
+  peri_body_limits wide = {.images = IMAGES, .points = POINTS, .strokes = POINTS};
+  peri_body_reader *own;
+  char *text = malloc(1 << 16);
+  for (int slow = 0; text != NULL && slow < 2; slow++) {
+    int n = sprintf(text, slow ? "{\"label\":1,\"pixels\":[" : "{\"pixels\":[");
+    for (int i = 0; i < IMAGES * PIXELS; i++) {
+      n += sprintf(text + n, "%s%d%s", i % PIXELS ? "," : i ? ",[" : "[", i * 7 % 256, i % PIXELS == PIXELS - 1 ? "]" : "");
+    }
+    n += sprintf(text + n, "]}");
+    if (peri_body_reader_open(&own, &wide, &(peri_body_images){picture, drawing}) < 0) abort();
+    CHECK(peri_body_read(&out, &error, own, &(peri_body_source){text, (size_t)n, "application/json"}, &digit) == PERI_OK && out.count == IMAGES);
+    for (int i = 0; i < IMAGES * PIXELS && out.count == IMAGES; i++) CHECK(out.images[i] == (float)(i * 7 % 256) * (float)(1.0 / 255));
+    peri_body_reader_close(own);
+  }
+  int n = sprintf(text, "{\"strokes\":[");
+  for (int i = 0; i < POINTS; i++) n += sprintf(text + n, "%s[[%d,%d,5]]", i ? "," : "", i, -i);
+  n += sprintf(text + n, "]}");
+  if (peri_body_reader_open(&own, &wide, &(peri_body_images){picture, drawing}) < 0) abort();
+  CHECK(peri_body_read(&out, &error, own, &(peri_body_source){text, (size_t)n, "application/json"}, &digit) == PERI_OK);
+  CHECK(last.strokes == POINTS && last_points[0] == 0 && last_points[30] == 15 && last_points[31] == -15 && last_lengths[15] == 1);
+  peri_body_reader_close(own);
+  free(text);
+}
+
 /* Each allocation fails in turn (in builds that can): 503, and the next body is read. */
 static void test_faults(void) {
   const char *texts[] = {"{\"pixels\":[[0,1,2,3],[4,5,6,255]]}", "{\"pixels\":[0,1,2,3.5]}", "{\"strokes\":[[[1,2]]]}"};
@@ -416,6 +449,7 @@ int main(void) {
   test_slow();
   test_steady();
   test_large();
+  test_growth();
   test_faults();
   peri_body_reader_close(reader);
   CHECK(peri_memory_live() == live);
