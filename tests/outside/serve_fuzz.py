@@ -2,7 +2,7 @@
 """Whole HTTP requests, changed at random, sent in random pieces to `perilune serve`: whatever they have become, each is
 answered with something that is HTTP and no error of the service's, or closed; soon; and the service lives.
 
-    serve_fuzz.py BUILD_FOLDER [--seconds N] [--seed 1] [--clients 4]
+    serve_fuzz.py BUILD_FOLDER [--seconds N] [--seed 1] [--clients 12]
 
 N is 8, and PERILUNE_FUZZ_SECONDS (or 120) when all is tested (PERILUNE_TEST_LEVEL=all). A failure prints the request as
 Python has it. Meant for a build with -DPERILUNE_SANITIZE=ON too. Python's standard library only.
@@ -121,14 +121,14 @@ def main():
     parser.add_argument("--seconds", type=float, default=float(os.environ.get("PERILUNE_FUZZ_SECONDS", "120"))
                         if everything else 8)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--clients", type=int, default=4)
+    parser.add_argument("--clients", type=int, default=12)
     options = parser.parse_args()
     checks = Checks()
     with tempfile.TemporaryDirectory(prefix="perilune-serve-") as folder:
         log, kept = os.path.join(folder, "access.log"), os.path.join(folder, "corrections")
         os.mkdir(kept)
         with Service(os.path.abspath(options.build), "--access-log", log, "--corrections", kept,
-                     folder=folder) as service:
+                     "--receive", 1, "--idle", 1, folder=folder) as service:
             for data in good_requests():  # warm, and all known
                 with service.connect() as connection:
                     connection.send(data)
