@@ -1,7 +1,7 @@
 /* http_counts.c - what the door counts. Each I/O thread writes counters of its own; who asks adds them up. */
 #include "hosts/http_internal.h"
 
-#include "base/memory.h"
+#include <string.h>
 
 const double peri_http_latency_bounds[PERI_HTTP_LATENCIES] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
                                                               0.025,  0.05,    0.1,    0.25,  0.5,    1,     5};
@@ -17,6 +17,12 @@ static size_t place_of(int status) {
   return i;
 }
 
+size_t peri__http_sent(const peri_http_request *r) {
+  if (strcmp(r->method, "HEAD") == 0) return 0;
+  bool file = r->endpoint && r->endpoint->serves == PERI__HTTP_FILE;
+  return file && r->status == 200 ? r->endpoint->bytes : r->text.size;
+}
+
 void peri__http_counted(peri_http_request *r, int64_t ended) {
   peri__http_io *io = r->io;
   peri__http_counts *c = &io->counts;
@@ -30,7 +36,7 @@ void peri__http_counted(peri_http_request *r, int64_t ended) {
   peri__http_add(&c->latency_count, 1);
   peri__http_add(&c->latency_nanoseconds, (uint64_t)took);
   peri__http_add(&c->received, r->received);
-  peri__http_add(&c->sent, r->text.size);
+  peri__http_add(&c->sent, peri__http_sent(r));
   if (r->status == 200) peri__http_add(&c->images, (uint64_t)r->count);
   const peri_http *door = r->door;
   size_t endpoint = r->endpoint ? (size_t)(r->endpoint - door->endpoints) : 0;

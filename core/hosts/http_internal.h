@@ -55,6 +55,7 @@ typedef struct peri__http_endpoint {
   peri_http_kind kind; /* of a route */
   char *method, *path, *label;
   size_t length; /* of path */
+  size_t bytes;  /* of a file */
   struct MHD_Response *file, *unchanged;
   char *etag;
 } peri__http_endpoint;
@@ -233,6 +234,7 @@ void peri__http_workers_add(peri_http *door, peri_http_request *r); /* takes the
 
 /* --- counts, log, signals --- */
 
+size_t peri__http_sent(const peri_http_request *r); /* bytes of the answer's body */
 void peri__http_counted(peri_http_request *r, int64_t ended); /* a request has ended, on its I/O thread */
 int peri__http_log_open(peri_http *door, const char *path);
 void peri__http_log_close(peri_http *door);

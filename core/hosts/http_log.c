@@ -89,7 +89,7 @@ void peri__http_log_add(peri__http_io *io, const peri_http_request *r) {
   peri_text_add(t, ",\"path\":", 8);
   peri_text_string(t, r->path);
   add(t, ",\"status\":%d,\"received\":%llu,\"sent\":%zu,\"images\":%lld,\"milliseconds\":%.3f", r->status,
-      (unsigned long long)r->received, r->text.size, r->status == 200 ? (long long)r->count : 0,
+      (unsigned long long)r->received, peri__http_sent(r), r->status == 200 ? (long long)r->count : 0,
       (double)(peri__http_now() - r->began) / 1e6);
   if (r->models && r->model >= 0) {
     peri_text_add(t, ",\"model\":", 9);

@@ -111,6 +111,7 @@ static int open_file(peri__http_endpoint *e, const peri_http *door, const peri_h
   char etag[32];
   snprintf(etag, sizeof etag, "\"%016llx\"", (unsigned long long)hash(file->body, file->bytes));
   e->etag = peri_strdup(etag);
+  e->bytes = file->bytes;
   e->file = MHD_create_response_from_buffer(file->bytes, (void *)(uintptr_t)file->body, MHD_RESPMEM_MUST_COPY);
   e->unchanged = MHD_create_response_from_buffer(0, (char[1]){0}, MHD_RESPMEM_MUST_COPY);
   if (!e->etag || !e->file || !e->unchanged) return peri_fail(PERI_ENOMEM, "http.open: files: no memory for '%s'", file->path);

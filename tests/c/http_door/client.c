@@ -138,7 +138,7 @@ static void *serve(void *context) {
       atomic_fetch_add(&p->requests, 1);
       answer_request(p, event.request);
     } else if (event.kind == PERI_HTTP_SIGNAL) {
-      snprintf(p->said, sizeof p->said, "%s", event.signal);
+      if (strcmp(event.signal, "HUP") == 0) atomic_store(&p->hung_up, true);
     }
   }
   return NULL;

@@ -51,8 +51,8 @@ typedef struct program {
   pthread_t thread;
   _Atomic bool ends, sleeps; /* sleeps: takes nothing */
   _Atomic int batches, requests, largest;
-  double delay; /* seconds before each answer */
-  char said[16];  /* the last signal */
+  _Atomic double delay; /* seconds before each answer */
+  _Atomic bool hung_up; /* SIGHUP came */
 } program;
 
 peri_http_options options_of(void);
