@@ -10,6 +10,8 @@
 #   bash scripts/bench/bench.sh startup     start of the command, loading of MNIST
 #   bash scripts/bench/bench.sh notebook    the notebook kernel beside ipykernel and ilua (--rounds, --only)
 #   bash scripts/bench/bench.sh draw        from the pen to the shown prediction in the drawing window (--sizes, --rounds)
+#   bash scripts/bench/bench.sh serve       the service beside Node with onnxruntime and uvicorn with PyTorch, asked by wrk
+#                                           (--connections, --kinds, --rounds, --seconds, --only)
 #
 #   --rounds N   alternating rounds (5)     --threads N   threads of every side (all processors)
 #   --seconds S  of one measurement (1)     --only A,B    these sides only (train, nets, inference)
@@ -22,8 +24,8 @@
 set -u
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 case ${1:-} in
-  train | cold | nets | inference | scaling | kernels | startup | notebook | draw) ;;
-  *) sed -n '2,21p' "$0" | sed 's/^# \{0,1\}//'; exit 2 ;;
+  train | cold | nets | inference | scaling | kernels | startup | notebook | draw | serve) ;;
+  *) sed -n '2,24p' "$0" | sed 's/^# \{0,1\}//'; exit 2 ;;
 esac
 [ -x "$root/build/perilune" ] || { echo "bench.sh: build first: bash scripts/quickstart.sh" >&2; exit 1; }
 [ "$1" = draw ] && exec python3 "$root/scripts/bench/draw.py" "$@"
@@ -35,6 +37,26 @@ if [ "$1" = notebook ]; then
   fi
   mkdir -p "$root/build/bench"
   exec "$PYTHON" "$root/scripts/bench/notebook.py" "$@"
+fi
+# The rivals' packages: Python's in a venv, Node's beside it. npm runs no package's install script: the library for the
+# processor is in the package, and the script would fetch others.
+if [ "$1" = serve ]; then
+  for program in wrk node npm; do
+    command -v "$program" >/dev/null || { echo "bench.sh: serve wants $program (Debian packages wrk, nodejs, npm)" >&2; exit 1; }
+  done
+  if [ -z "${PYTHON:-}" ]; then
+    REQUIREMENTS="$root/scripts/bench/requirements-serve.txt" \
+      bash "$root/tests/outside/setup.sh" "$root/build/bench-serve-venv" || exit
+    PYTHON=$root/build/bench-serve-venv/bin/python
+  fi
+  mkdir -p "$root/build/bench" "$root/build/bench-serve" "$root/plots"
+  if ! cmp -s "$root/scripts/bench/serve_node.json" "$root/build/bench-serve/installed.json"; then
+    cp "$root/scripts/bench/serve_node.json" "$root/build/bench-serve/package.json"
+    npm install --prefix "$root/build/bench-serve" --ignore-scripts --no-audit --no-fund --silent || exit
+    cp "$root/scripts/bench/serve_node.json" "$root/build/bench-serve/installed.json" # last: marks it as complete
+  fi
+  "$PYTHON" "$root/scripts/bench/serve.py" "$@" || exit
+  exec "$root/build/perilune" "$root/scripts/bench/plot.lua" serve
 fi
 if [ -z "${PYTHON:-}" ]; then
   REQUIREMENTS="$root/scripts/bench/requirements.txt" bash "$root/tests/outside/setup.sh" "$root/build/bench-venv" || exit

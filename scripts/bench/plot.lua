@@ -99,6 +99,26 @@ function draw.startup()
     :bars(column "name", column("seconds", nil, 1e3), { values = "%.1f" })
 end
 
+-- Of each family the row that was best in its cell.
+function draw.serve()
+  local pages = { columns = 2, title = "The digit net as a service, one image a request (" .. where() .. ")" }
+  local bodies = { raw = "raw bytes", json = "JSON" }
+  for _, kind in ipairs { "raw", "json" } do
+    local fig = plot.figure { title = bodies[kind], xlabel = "connections", ylabel = "requests a second", legend = "above" }
+    for _, family in ipairs { "perilune", "node", "torch" } do
+      local names, rates = {}, {}
+      for _, row in ipairs(rows) do
+        if row.kind == kind and row.family == family and row.best then
+          names[#names + 1], rates[#rates + 1] = tostring(row.connections), row.rate
+        end
+      end
+      if #names > 0 then fig:bars(names, rates, { title = result.families[family], values = "%.0f" }) end
+    end
+    pages[#pages + 1] = fig
+  end
+  return plot.panels(pages)
+end
+
 local path = ("%s/plots/bench-%s.png"):format(root, name)
 draw[name]():save(path)
 print("picture: " .. path)
