@@ -30,7 +30,7 @@ from sides import HERE, ROOT, keep, machine, median, probe
 WORK = ROOT / "build/bench-serve"  # where bench.sh installs onnxruntime-node, and what is made for the servers
 IMAGES, CHECKED = 1000, 100
 TOLERANCE = 1e-4
-WARM = 0.5  # seconds of a cell's warm-up
+WARM = 1  # seconds of a cell's warm-up
 FAMILIES = {"perilune": "Perilune", "node": "Node, onnxruntime", "torch": "uvicorn, PyTorch"}
 
 
@@ -179,7 +179,7 @@ def main():
     parser = argparse.ArgumentParser(prog="bench.sh")
     parser.add_argument("bench", choices=["serve"])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--connections", default="1,16,64,256")
     parser.add_argument("--kinds", default="raw,json")
     parser.add_argument("--only", help="these sides only: " + ", ".join(SIDES))
