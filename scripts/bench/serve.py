@@ -30,6 +30,7 @@ from sides import HERE, ROOT, keep, machine, median, probe
 WORK = ROOT / "build/bench-serve"  # where bench.sh installs onnxruntime-node, and what is made for the servers
 IMAGES, CHECKED = 1000, 100
 TOLERANCE = 1e-4
+PATIENCE = 60  # seconds until a server serves
 WARM = 1  # seconds of a cell's warm-up
 FAMILIES = {"perilune": "Perilune", "node": "Node, onnxruntime", "torch": "uvicorn, PyTorch"}
 
@@ -58,16 +59,23 @@ class Server:
 
     def __init__(self, name, command):
         self.name, self.family = name, name.split()[0]
-        self.log = open(WORK / f"{name.replace(' ', '-')}.log", "w", encoding="utf-8")
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True)
-        self.url = None
-        while not self.url:
-            line = self.process.stdout.readline()
-            if not line:
-                self.process.kill()
-                raise SystemExit(f"bench: {name} ended before it served: see {self.log.name}")
-            found = re.search(r"http://[\w.]+:\d+", line)
-            self.url = found and found[0]
+        self.log = WORK / f"{name.replace(' ', '-')}.log"
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT)
+        self.url = self.wait_for_url()
+
+    def wait_for_url(self):
+        """What it says that it serves."""
+        for _ in range(int(PATIENCE / 0.02)):
+            found = re.search(r"http://[\w.]+:\d+", self.log.read_text(encoding="utf-8"))
+            if found:
+                return found[0]
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.02)
+        self.process.kill()
+        self.process.wait()
+        raise SystemExit(f"bench: {self.name} does not serve: see {self.log}")
 
     def connect(self):
         return http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=30)
@@ -104,8 +112,6 @@ class Server:
         if self.family == "perilune":
             self.process.send_signal(signal.SIGTERM)
         self.process.wait(60)
-        self.process.stdout.close()
-        self.log.close()
 
 
 def answers(server, images, kind):
