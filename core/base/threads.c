@@ -6,7 +6,7 @@
    system has not let run (another process has its processor) is not waited for: the caller does its pieces.
 
    A worker without work spins for SPIN_SECONDS, then sleeps until it is woken; where there are more threads than
-   processors it sleeps at once. Why not OpenMP: a job of 8 pieces of 5 us, median microseconds, on a Zen 5 with two
+   processors, or peri_threads_spin says so, it sleeps at once. Why not OpenMP: a job of 8 pieces of 5 us, median microseconds, on a Zen 5 with two
    processors, by the time since the last job (libgomp of gcc 12; the ideal is 20; with 8 threads, 40 us of work that
    two processors share):
 
@@ -35,7 +35,7 @@
 #include "base/arena.h"
 
 enum { MOST_THREADS = 256, SPINS = 4000, CLOSED = 1 << 30 };
-static const double SPIN_SECONDS = 300e-6;
+#define SPIN_SECONDS 300e-6
 
 static struct {
   void (*work)(void *, int64_t);
@@ -52,6 +52,7 @@ static pthread_t workers[MOST_THREADS];
 static unsigned first_generation[MOST_THREADS];
 static int running;       /* workers alive */
 static bool crowded;      /* more threads than processors: spinning would take a processor from who has work */
+static _Atomic double spin_seconds = SPIN_SECONDS;
 static atomic_int wanted; /* threads asked for, 0 = not yet chosen */
 static _Thread_local bool inside;
 
@@ -71,8 +72,9 @@ static double now(void) {
 
 /* Until there is another job than `seen`, or the time is up; the clock is read now and then only. */
 static void spin(unsigned seen) {
-  if (crowded) return;
-  double until = now() + SPIN_SECONDS;
+  double patience = crowded ? 0 : atomic_load(&spin_seconds);
+  if (!(patience > 0)) return;
+  double until = now() + patience;
   do {
     for (int i = 0; i < 100; i++) {
       if (atomic_load(&generation) != seen) return;
@@ -205,6 +207,8 @@ void peri_threads_set(int count) {
   if (running != atomic_load(&wanted) - 1) stop_workers();
   pthread_mutex_unlock(&jobs);
 }
+
+double peri_threads_spin(double seconds) { return atomic_exchange(&spin_seconds, seconds); }
 
 void peri_threads_stop(void) {
   pthread_mutex_lock(&jobs);

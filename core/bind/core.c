@@ -50,6 +50,14 @@ static int l_seed(lua_State *L) {
   return 0;
 }
 
+/* threads_spin(seconds): sets for how long an idle worker thread spins; returns what it was. */
+static int l_threads_spin(lua_State *L) {
+  double seconds = luaL_checknumber(L, 1);
+  luaL_argcheck(L, seconds >= 0 && seconds <= 1, 1, "threads_spin: wants 0 to 1 seconds");
+  lua_pushnumber(L, peri_threads_spin(seconds));
+  return 1;
+}
+
 /* threads([n]): sets the number of threads when n is given; returns the number in use. */
 static int l_threads(lua_State *L) {
   if (!lua_isnoneornil(L, 1)) {
@@ -122,6 +130,7 @@ static int l_set_rng_state(lua_State *L) {
 
 static const luaL_Reg functions[] = {{"seed", l_seed},
                                      {"threads", l_threads},
+                                     {"threads_spin", l_threads_spin},
                                      {"isa", l_isa},
                                      {"precision", l_precision},
                                      {"memory", l_memory},

@@ -8,8 +8,6 @@ share the machine's processors. A rival takes part in several shapes (processes,
 judged by the best of them in each cell. Before anything is timed, all sides must answer CHECKED images with the same
 labels and, to TOLERANCE, the same probabilities; every side is warmed up in every cell. Rounds alternate; the
 medians over the rounds are told, the ratio is the median of the rounds' ratios.
-
-BENCH_ALONE names a command that is put before each single measurement (flock FILE, chrt ...).
 """
 import argparse
 import http.client
@@ -17,7 +15,6 @@ import json
 import os
 import pathlib
 import re
-import shlex
 import signal
 import subprocess
 import sys
@@ -93,9 +90,9 @@ class Server:
             ticks += int(fields[11]) + int(fields[12])
         return ticks / os.sysconf("SC_CLK_TCK")
 
-    def load(self, kind, connections, seconds, alone=()):
+    def load(self, kind, connections, seconds):
         """What wrk told of it, and its processor time in microseconds a request."""
-        command = [*alone, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(HERE / "serve_wrk.lua"),
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(HERE / "serve_wrk.lua"),
                    self.url, "--", kind, str(WORK / "images")]
         before = self.processor()
         out = subprocess.run(command, capture_output=True, text=True)
@@ -145,16 +142,16 @@ def agree(servers, images, labels):
     print(f"  all sides agree about {len(images)} images, raw and JSON ({right} right)", flush=True)
 
 
-def measure(servers, kind, connections, options, alone):
+def measure(servers, kind, connections, options):
     """All sides in turn: for each the list of what wrk told, one a round."""
     told = {server.name: [] for server in servers}
     for server in servers:
-        server.load(kind, connections, WARM, alone)
+        server.load(kind, connections, WARM)
     for number in range(options.rounds):
         at = number % len(servers)
         for server in servers[at:] + servers[:at]:
             time.sleep(0.1)
-            told[server.name].append(server.load(kind, connections, options.seconds, alone))
+            told[server.name].append(server.load(kind, connections, options.seconds))
     return told
 
 
@@ -190,7 +187,6 @@ def main():
     parser.add_argument("--kinds", default="raw,json")
     parser.add_argument("--only", help="these sides only: " + ", ".join(SIDES))
     options = parser.parse_args()
-    alone = shlex.split(os.environ.get("BENCH_ALONE", ""))
     wanted = options.only.split(",") if options.only else list(SIDES)
     (WORK / "digits.onnx").write_bytes(serve_net.onnx_graph())
     images, labels = data.pictures({"net": "digit"}, "test")
@@ -208,7 +204,7 @@ def main():
         print(f"{'body':<6}{'conn.':>6}  {'side':<24}{'req/s':>10}{'low':>10}{'high':>10}{'p50 ms':>9}{'p99 ms':>9}{'cpu us':>9}  best")
         for kind in options.kinds.split(","):
             for connections in options.connections.split(","):
-                told = measure(servers, kind, int(connections), options, alone)
+                told = measure(servers, kind, int(connections), options)
                 rows = rows_of(told, kind, int(connections))
                 show(rows)
                 result["rows"] += rows

@@ -1,11 +1,13 @@
 /* base.c - tests of core/base: status, memory, random numbers, threads, the interrupt flag. */
 #include <math.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/interrupt.h"
@@ -286,6 +288,28 @@ static void test_callers(void) { /* two threads of the host share the workers */
   CHECK(count == 100);
 }
 
+/* Milliseconds of processor time while the caller sleeps after a job, its worker spinning for so long. */
+static double idle_milliseconds(double spin) {
+  int count = 0;
+  peri_threads_spin(spin);
+  for (int round = 0; round < 20; round++) peri_parallel(50, inner, &count); /* the last one finds the worker awake */
+  clock_t before = clock();
+  asleep();
+  return (double)(clock() - before) * 1e3 / CLOCKS_PER_SEC;
+}
+
+static void test_spin(void) {
+  double before = peri_threads_spin(0);
+  CHECK(before > 0 && before < 0.01 && peri_threads_spin(before) == 0);
+  peri_threads_set(2);
+  CHECK(idle_milliseconds(0) < 2);
+  bool spun = sysconf(_SC_NPROCESSORS_ONLN) == 1; /* then nobody spins; a busy machine may not let the worker */
+  for (int tries = 0; tries < 50 && !spun; tries++) spun = idle_milliseconds(0.1) > 2;
+  CHECK(spun);
+  peri_threads_spin(before);
+  peri_threads_set(3);
+}
+
 static volatile float tiny = 1e-38F;
 static void flushed(void *context, int64_t piece) {
   float product = tiny * 0.1F; /* denormal, unless flushed */
@@ -360,6 +384,7 @@ int main(void) {
   test_integers();
   test_pieces();
   test_callers();
+  test_spin();
   test_denormals();
   test_fork();
   test_interrupt();

@@ -18,6 +18,10 @@ Service.__index = Service
 
 local WAIT = 1 -- seconds: how long a quiet service sleeps at once
 
+-- Seconds that an idle thread of the net spins: from one layer of a single image to the next, and no longer, for between
+-- two batches the processors belong to those who read and write.
+local SPIN = 30e-6
+
 local function open_door(self)
   local o = self.options
   local given = {
@@ -37,6 +41,7 @@ function service.new(given)
   for _, model in ipairs(self.models) do self.reloads[model.name] = { ok = 0, failed = 0 } end
   if o.corrections then self.keeper = require("perilune.serve.correct").open(o.corrections, o.corrections_most) end
   self.door = open_door(self)
+  self.spin = core.threads_spin(SPIN)
   self.host, self.port = self.door.host or o.host, self.door.port or o.port
   self.url = ("http://%s:%d/"):format(self.host:find(":", 1, true) and "[" .. self.host .. "]" or self.host, self.port)
   self.door:ready(true)
@@ -143,6 +148,7 @@ function Service:close()
   tidy(self, true)
   self.door:close()
   self.door = nil
+  core.threads_spin(self.spin)
   if not whole then self:say("some requests had no answer after %g seconds", self.options.grace) end
   return whole
 end
