@@ -9,7 +9,7 @@ const int peri_http_batch_bounds[PERI_HTTP_BATCHES] = {1, 2, 4, 8, 16, 32, 64, 9
 
 /* 0 stands for every other one. */
 static const int statuses[PERI__HTTP_STATUSES] = {200, 201, 202, 204, 304, 400, 401, 403, 404, 405, 406, 408,
-                                                  409, 411, 413, 414, 415, 422, 429, 431, 500, 501, 503, 0};
+                                                  409, 411, 413, 414, 415, 422, 429, 431, 500, 501, 503, 507, 0};
 
 static size_t place_of(int status) {
   size_t i = 0;

@@ -148,7 +148,7 @@ struct peri__http_connection {
   char client[INET6_ADDRSTRLEN];
 };
 
-enum { PERI__HTTP_STATUSES = 24 };
+enum { PERI__HTTP_STATUSES = 25 };
 
 typedef struct peri__http_counts { /* written by one thread, read by any */
   _Atomic uint64_t open, accepted, refused, images, received, sent, latency_count, latency_nanoseconds;

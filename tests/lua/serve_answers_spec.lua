@@ -155,7 +155,7 @@ describe("a correction", function()
     assert.truthy(body.error.reason:find("--corrections FOLDER", 1, true))
   end)
 
-  it("is kept as the drawing program keeps them, and listed when nothing else is to be done", function()
+  it("is kept as the drawing program keeps them, and listed when nobody has asked anything for a while", function()
     start { corrections = folder }
     local canvas, text = seven(300, 200, 20)
     local input = service.models[1].recogniser:predict(canvas).input:reshape(1, 28, 28, 1)
@@ -163,10 +163,14 @@ describe("a correction", function()
     assert.same({ 200, { label = 7, kept = 1, corrections = 1 } }, { answered.status, body })
     assert.equal(3, select(2, correct { label = "3", query = { label = "3" }, images = peri.rand(2, 28, 28, 1) }).corrections)
     assert.is_nil(lfs.attributes(folder .. "/drawings-images-idx3-ubyte"))
-    service:step() -- nothing
+    for _ = 1, 4 do service:step() end -- nothing is to be done
+    correct { query = { label = "3" } }
+    for _ = 1, 4 do service:step() end
+    assert.is_nil(lfs.attributes(folder .. "/drawings-images-idx3-ubyte"))
+    service:step()
     assert.truthy(lfs.attributes(folder .. "/drawings-images-idx3-ubyte"))
     local kept = collections.open(folder)
-    assert.same({ ["7"] = 1, ["3"] = 2 }, kept:counts())
+    assert.same({ ["7"] = 1, ["3"] = 3 }, kept:counts())
     local x = kept:dataset { "7" }
     assert.is_true((input * 255 + 0.5):to "uint8":equal((select(1, kept:stored { "7" }))))
     assert.equal(1, #x)
@@ -176,20 +180,23 @@ describe("a correction", function()
     assert.near(0, (seen - input:reshape(28, 28, 1)):abs():max():item(), 1e-6)
   end)
 
-  it("is listed when the service ends, and after a while when it is never idle", function()
+  it("is listed when the service ends", function()
     start { corrections = folder }
     correct { query = { label = "7" } }
-    local core = require "perilune.core"
-    local now, clock = core.monotonic(), core.monotonic
-    core.monotonic = function() return now + 100 end -- luacheck: ignore 122
-    correct { query = { label = "8" } }
-    core.monotonic = clock -- luacheck: ignore 122
-    assert.equal(2, #collections.open(folder))
-    assert.truthy(lfs.attributes(folder .. "/drawings-images-idx3-ubyte"))
-    local before = lfs.attributes(folder .. "/drawings-images-idx3-ubyte", "size")
-    correct { query = { label = "9" } }
+    assert.is_nil(lfs.attributes(folder .. "/drawings-images-idx3-ubyte"))
     service:close()
-    assert.equal(before + 784, lfs.attributes(folder .. "/drawings-images-idx3-ubyte", "size"))
+    assert.equal(16 + 784, lfs.attributes(folder .. "/drawings-images-idx3-ubyte", "size"))
+  end)
+
+  it("that cannot be listed is told, and ends nothing", function()
+    start { corrections = folder }
+    correct { query = { label = "7" } }
+    assert(lfs.mkdir(folder .. "/drawings-images-idx3-ubyte")) -- where the list is to go
+    local said
+    service.write = function(line) said = line end
+    service:close()
+    assert.truthy(said and said:find("the corrections' list cannot be written", 1, true), said)
+    assert.is_true(door.closed)
   end)
 
   it("wants a label that the model has", function()

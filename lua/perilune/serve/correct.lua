@@ -1,11 +1,10 @@
 --- POST /v1/correct?label=7: keeps a labelled picture in a folder (perilune.draw.collection), where
 -- scripts/train_mnist.lua --extra and `perilune draw --drawings` find it. Off unless a folder is named.
 --
--- The pictures' files are written before the answer is given; the three files that list all of them, which take the longer
--- the more there are, when nothing else is to be done, or after a while.
+-- The pictures' files are written before the answer is given. The three files that list all of them, which at thousands take
+-- a good part of a second, are written when nobody has asked anything for some seconds, and at the end.
 -- @module perilune.serve.correct
 local collections = require "perilune.draw.collection"
-local core = require "perilune.core"
 local drawing = require "perilune.serve.drawing"
 local json = require "perilune.json"
 local models = require "perilune.serve.models"
@@ -16,7 +15,7 @@ local correct = {}
 local Keeper = {}
 Keeper.__index = Keeper
 
-local LATE = 30 -- seconds after which a busy service lists what it has kept all the same
+local QUIET = 5 -- waits in vain, of a second each, before what has been kept is listed
 
 --- What keeps corrections.
 -- @param folder its path
@@ -24,7 +23,7 @@ local LATE = 30 -- seconds after which a busy service lists what it has kept all
 -- @raise an error that says what is wrong with the folder
 function correct.open(folder, most)
   local collection = collections.open(folder)
-  return setmetatable({ collection = collection, most = most, count = #collection }, Keeper)
+  return setmetatable({ collection = collection, most = most, count = #collection, quiet = 0 }, Keeper)
 end
 
 --- Keeps pictures of one class.
@@ -42,18 +41,24 @@ function Keeper:keep(images, label, steps)
   local paths = {}
   local ok, err = pcall(self.collection.put_all, self.collection, list, label, paths)
   self.count = self.count + #paths
-  if #paths > 0 then self.since = self.since or core.monotonic() end
+  self.unlisted = self.unlisted or #paths > 0
   if not ok then error(err, 0) end
   return self.count
 end
 
 --- Lists what has been kept since the last time.
--- @param idle true: nothing else is to be done; else only when that has not been so for long
-function Keeper:tidy(idle)
-  if not self.since or not (idle or core.monotonic() - self.since > LATE) then return end
-  self.since = nil
+function Keeper:list()
+  if not self.unlisted then return end
+  self.unlisted = nil
   self.collection:write_index()
   self.count = #self.collection
+end
+
+--- The same once it has been quiet for long enough.
+-- @param busy was there something to do, this time?
+function Keeper:turned(busy)
+  self.quiet = busy and 0 or self.quiet + 1
+  if self.quiet >= QUIET then self:list() end
 end
 
 local function label_of(model, request)

@@ -107,9 +107,10 @@ local function turn(self, seconds)
   return kind ~= nil
 end
 
-local function tidy(self, idle)
+-- Calls one of the keeper's methods; what fails there is told and ends nothing.
+local function keep(self, method, ...)
   if not self.keeper then return end
-  local ok, reason = pcall(self.keeper.tidy, self.keeper, idle)
+  local ok, reason = pcall(self.keeper[method], self.keeper, ...)
   if not ok then self:say("the corrections' list cannot be written: %s", script.reason(reason)) end
 end
 
@@ -118,7 +119,7 @@ end
 -- @return false when nothing was to be done
 function Service:step(seconds)
   local busy = turn(self, seconds or WAIT)
-  if self.keeper then tidy(self, not busy) end
+  keep(self, "turned", busy)
   return busy
 end
 
@@ -145,7 +146,7 @@ end
 function Service:close()
   if not self.door then return true end
   local whole = drain(self)
-  tidy(self, true)
+  keep(self, "list")
   self.door:close()
   self.door = nil
   core.threads_spin(self.spin)
