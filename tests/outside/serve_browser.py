@@ -1,4 +1,4 @@
-"""What serve_page.py and serve_page_states.py share: the service's page in a headless Chromium, and a person before it."""
+"""What serve_page.py and serve_page_states.py share: the service's page in a headless Chromium, a person before it."""
 import os
 
 from draw_hands import drawings, wait_until
@@ -86,6 +86,13 @@ class Face:
         policy forbids.)"""
         return bool(wait_until(lambda: self.page.evaluate(expression), seconds))
 
+    def appears(self, name, seconds=10):
+        """Whether the element of this id is shown within the time."""
+        return self.wait(f"!document.getElementById('{name}').hidden", seconds)
+
+    def goes(self, name, seconds=10):
+        return self.wait(f"document.getElementById('{name}').hidden", seconds)
+
     def bars(self):
         """The classes' probabilities in percent, as a screen reader has them."""
         return [float(value) for value in self.page.eval_on_selector_all(
@@ -153,7 +160,8 @@ class Room:
     """What every check has at hand: the browser, a service with corrections, a scratch folder, and who counts."""
 
     def __init__(self, browser, options, folder, checks):
-        self.browser, self.build, self.folder, self.pictures, self.checks = browser, options.build, folder, options.pictures, checks
+        self.browser, self.build, self.pictures = browser, options.build, options.pictures
+        self.folder, self.checks = folder, checks
         self.corrections = os.path.join(folder, "corrections")
         self.service = self.serve("--corrections", self.corrections)
 
