@@ -13,7 +13,8 @@ const MEASURED = 200;  // answers of which the median is told
 const PEN_STEP = 1.2;
 
 const $ = (id) => document.getElementById(id);
-const root = document.documentElement; // data-seen: the label of all that is drawn, "" when it is no digit, not there until it is known
+// data-seen: the label of all that is drawn, "" when it is no digit; not there until it is known.
+const root = document.documentElement;
 const verdicts = new WeakMap(); // of drawings, by keyOf
 let models = [], model = null, why = false, looked = null;
 
@@ -319,9 +320,10 @@ const chords = { z: commands.u, Z: commands.r, y: commands.r };
 function onKey(event) {
   if (event.altKey) return;
   const label = model && panel.labels.includes(event.key) ? event.key : null;
-  const command = event.ctrlKey || event.metaKey ? chords[event.key] : commands[event.key] || commands[event.key.toLowerCase()];
+  const chord = event.ctrlKey || event.metaKey;
+  const command = chord ? chords[event.key] : commands[event.key] || commands[event.key.toLowerCase()];
   if (command) command();
-  else if (event.ctrlKey || event.metaKey) return;
+  else if (chord) return;
   else if (label) correct(label);
   else if (!paper.key(event)) return;
   event.preventDefault();

@@ -1,7 +1,8 @@
 // The service behind the page: one request at a time by each asker, and what happens when it does not go well.
 //
 // state: "starting", "ready", "busy" (429, for as long as it says), "locked" (401: a token is wanted), "gone" (no answer,
-// or one of those 5xx that pass). While it is gone /readyz is asked at growing intervals; when it answers, whoever waited asks again.
+// or one of those 5xx that pass). While it is gone /readyz is asked at growing intervals; when it answers, whoever waited
+// asks again.
 
 const TOKEN = "perilune token";
 const PATIENCE = 15000;            // milliseconds for an answer
