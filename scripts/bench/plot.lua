@@ -104,15 +104,16 @@ function draw.serve()
   local pages = { columns = 2, title = "The digit net as a service, one image a request (" .. where() .. ")" }
   local bodies = { raw = "raw bytes", json = "JSON" }
   for _, kind in ipairs { "raw", "json" } do
-    local fig = plot.figure { title = bodies[kind], xlabel = "connections", ylabel = "requests a second", legend = "above" }
+    local fig = plot.figure { xlabel = "connections", ylabel = bodies[kind] .. ", thousand requests a second",
+      legend = "above" }
     for _, family in ipairs { "perilune", "node", "torch" } do
       local names, rates = {}, {}
       for _, row in ipairs(rows) do
         if row.kind == kind and row.family == family and row.best then
-          names[#names + 1], rates[#rates + 1] = tostring(row.connections), row.rate
+          names[#names + 1], rates[#rates + 1] = tostring(row.connections), row.rate / 1e3
         end
       end
-      if #names > 0 then fig:bars(names, rates, { title = result.families[family], values = "%.0f" }) end
+      if #names > 0 then fig:bars(names, rates, { title = result.families[family], values = "%.1f" }) end
     end
     pages[#pages + 1] = fig
   end
