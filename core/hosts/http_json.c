@@ -383,10 +383,21 @@ static int take_strokes(json *j) {
   return peri__body_drawing(j->job, &j->drawing);
 }
 
+/* Two bytes that the library takes for blanks; JSON has them nowhere. */
+static int check_blanks(peri_body_job *job) {
+  for (uint8_t c = '\v'; c <= '\f'; c++) {
+    const uint8_t *at = memchr(job->bytes, c, job->size);
+    if (at == NULL) continue;
+    return peri__body_fail(job->error, 400, "malformed JSON at byte %zu: the byte %d", (size_t)(at - job->bytes), c);
+  }
+  return PERI_OK;
+}
+
 int peri__body_json(peri_body_job *job) {
   json j = {.job = job, .range = 255, .drawing = {.pen = 20, .width = 280, .height = 280}};
   if (peri__body_reserve(&job->reader->memory, PERI_BODY_JSON_MEMORY, 0) < 0) return peri__body_no_memory(job->error);
   j.memory = job->reader->memory.at;
+  PERI_TRY(check_blanks(job));
   PERI_TRY(parse(&j));
   if (has(&j, PIXELS) && has(&j, STROKES)) return peri__body_fail(job->error, 422, "either pixels or strokes are wanted, got both");
   if (!has(&j, PIXELS) && !has(&j, STROKES)) return peri__body_fail(job->error, 422, "pixels or strokes are wanted, got neither");
