@@ -95,12 +95,17 @@ static void test_models(void) {
   CHECK(post("/predict?model=none", RAW) == 404 && has(&r, "there is no model named 'none'"));
   atomic_store(&p.sleeps, true);
   rest(0.05);
-  int fd = client_connect(peri_http_port(p.door));
-  CHECK(client_request(fd, "POST", "/predict", RAW, image, PIXELS));
+  int fds[2];
+  for (int i = 0; i < 2; i++) {
+    fds[i] = client_connect(peri_http_port(p.door));
+    CHECK(client_request(fds[i], "POST", i ? "/predict?model=second" : "/predict", RAW, image, PIXELS));
+  }
   rest(0.1);
-  CHECK(peri_http_models(p.door, other, 2) == 0); /* what waits has no model any more */
-  CHECK(client_read(fd, &r, false) && r.status == 503 && has(&r, "Retry-After"));
-  close(fd);
+  CHECK(peri_http_models(p.door, other, 2) == 0); /* one waits for a model that is gone, one for other classes */
+  for (int i = 0; i < 2; i++) {
+    CHECK(client_read(fds[i], &r, false) && r.status == 503 && has(&r, "Retry-After"));
+    close(fds[i]);
+  }
   atomic_store(&p.sleeps, false);
   CHECK(post("/predict?model=first", RAW) == 404);
   CHECK(post("/predict?model=wide", RAW) == 422);
@@ -202,6 +207,21 @@ static void test_sizes(void) {
   program_close(&p);
 }
 
+/* What takes longer to read is read by a worker. */
+static void test_workers(void) {
+  enum { MANY = 2500 };
+  static char json[MANY * 2 * PIXELS + MANY * 3 + 64];
+  peri_http_options o = options_of();
+  if (!program_open(&p, &o)) return;
+  size_t n = (size_t)sprintf(json, "{\"pixels\":[");
+  for (int i = 0; i < MANY; i++) n += (size_t)sprintf(json + n, "%s[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]", i ? "," : "");
+  sprintf(json + n, "]}");
+  CHECK(ask(peri_http_port(p.door), "POST", "/predict", "Content-Type: application/json\r\n", json, strlen(json), &r) == 200);
+  json[n - 3] = 'x';
+  CHECK(ask(peri_http_port(p.door), "POST", "/predict", "Content-Type: application/json\r\n", json, strlen(json), &r) == 400);
+  program_close(&p);
+}
+
 static void test_full(void) {
   int fds[8];
   peri_http_options o = options_of();
@@ -228,5 +248,6 @@ void test_bodies(void) {
   digit(image, 3);
   test_batches();
   test_sizes();
+  test_workers();
   test_full();
 }
