@@ -239,6 +239,11 @@ describe("a correction", function()
   it("is told of by the models", function()
     start { corrections = folder }
     assert.is_true(select(2, ask { path = "/v1/models" }).models[1].corrections)
+    local said
+    service.write = function(line) said = line end
+    service:close() -- without one, there is nothing to list
+    assert.is_nil(said)
+    assert.is_nil(lfs.attributes(folder))
   end)
 end)
 
