@@ -34,6 +34,8 @@ typedef struct json {
   peri_body_drawing drawing;
   char *memory;    /* the library's piece, and how much of it is used */
   size_t used;
+  yajl_handle handle;
+  size_t end;      /* of the object: where the library stood then */
   jmp_buf no_room;
 } json;
 
@@ -223,7 +225,9 @@ static int on_key(void *context, const unsigned char *key, size_t size) {
 }
 
 static int on_end_map(void *context) {
-  ((json *)context)->depth = 0;
+  json *j = context;
+  j->depth = 0;
+  j->end = yajl_get_bytes_consumed(j->handle);
   return 1;
 }
 
@@ -337,11 +341,14 @@ static int parse(json *j) {
   if (setjmp(j->no_room) != 0) {
     return peri__body_fail(j->job->error, 422, "a string or a number in the JSON is longer than a body may have");
   }
-  yajl_handle handle = yajl_alloc(&callbacks, &memory, j);
+  yajl_handle handle = j->handle = yajl_alloc(&callbacks, &memory, j);
   yajl_status status = yajl_parse(handle, j->job->bytes, j->job->size);
   size_t offset = yajl_get_bytes_consumed(handle);
   if (status == yajl_status_ok) status = yajl_complete_parse(handle);
   if (status == yajl_status_error) return malformed(j, handle, offset);
+  for (size_t i = j->end; status == yajl_status_ok && i < j->job->size; i++) { /* it lets a string without an end pass there */
+    if (memchr(" \t\r\n", j->job->bytes[i], 4) == NULL) return peri__body_fail(j->job->error, 400, "malformed JSON at byte %zu: trailing garbage", i);
+  }
   return status == yajl_status_ok ? PERI_OK : j->job->error->status == 503 ? PERI_ENOMEM : PERI_EFORMAT;
 }
 

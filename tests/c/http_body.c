@@ -205,6 +205,7 @@ static void test_malformed(void) {
   is_malformed("{\"pixels\"/**/:[0,1,2,3]}", "malformed JSON at byte ");
   is_malformed("{\"pixels\":[0,\v1,2,3]}", "malformed JSON at byte 13: the byte 11");
   is_malformed("{\"pixels\":[0,1,2,3]}\f", "malformed JSON at byte 20: the byte 12");
+  is_malformed("{\"pixels\":[0,1,2,3.5]} \"}", "malformed JSON at byte 23: trailing garbage");
   is_malformed("\xEF\xBB\xBF{\"pixels\":[0,1,2,3]}", "malformed JSON at byte ");
   refuses("", 400, "the body is empty");
 }
