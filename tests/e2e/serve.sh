@@ -138,7 +138,7 @@ logged() { # COUNT: the log has so many lines soon; they are written some at a t
   done
   return 1
 }
-check "the log has a line for each" logged 26
+check "the log has a line for each" logged 25
 ended TERM 0
 check "the list of corrections is written" test -s kept/drawings-images-idx3-ubyte
 check "a kept drawing is a drawing" "$build/perilune" -e \
