@@ -16,6 +16,7 @@ local service = {}
 local Service = { __name = "perilune.serve.Service" }
 Service.__index = Service
 
+local CALM, PAUSE = 0.1, 0.005 -- seconds without a request at the end, and between looks for one
 local WAIT = 1 -- seconds: how long a quiet service sleeps at once
 
 -- Seconds that an idle thread of the net spins: from one layer of a single image to the next, and no longer, for between
@@ -129,14 +130,22 @@ function Service:run()
   return self:close()
 end
 
--- Takes no more connections and answers what was asked; true when all was answered in time.
+-- Takes no more connections and answers what was asked; true when all was answered in time. Whoever was connected may
+-- have asked just now, so it ends when nobody has for a moment.
 local function drain(self)
   local late = core.monotonic() + self.options.grace
+  local calm
   self.door:ready(false)
   repeat
     local left = math.max(0, late - core.monotonic())
-    if self.door:drain(math.min(left, WAIT)) then return true end
-    while turn(self, 0) do end -- the door hands over what is still to be done
+    if self.door:drain(math.min(left, WAIT)) then
+      calm = calm or core.monotonic() + CALM
+      if core.monotonic() >= calm then return true end
+      core.sleep(PAUSE)
+    else
+      calm = nil
+    end
+    while turn(self, 0) do calm = nil end -- the door hands over what is still to be done
   until left == 0
   return false
 end
