@@ -50,6 +50,8 @@ return {
   load_safetensors = { "load_safetensors(path)", "Reads .safetensors: tensors by name, and the metadata." },
   -- the machine
   threads = { "threads([n])", "Sets the number of threads, when n is given; the number in use." },
+  threads_spin = { "threads_spin(seconds)",
+    "Sets how long an idle worker thread spins before it sleeps (0.0003); gives what it was before." },
   isa = { "isa()", "The instruction set the kernels use: baseline, avx2 or avx512." },
   precision = { 'precision(["float32" | "bf16"])', "Sets how float32 is multiplied, when a name is given. With bf16, matrix "
     .. "products and convolutions round what they multiply to bfloat16 (8 bits of precision) and add up in float32; "
