@@ -7,6 +7,8 @@ local LABELS = { "0", "1", "2", "3", "4", "5", "6", "7", "8", "nine" }
 local MODELS = { { name = "small", shape = { 2, 2, 1 }, labels = LABELS, threshold = 0.5 },
   { name = "wide", shape = { 2, 4, 1 }, labels = { "a", "b" } } }
 
+local CURL = "LD_PRELOAD= curl -s -i -m 10"
+
 local function has_curl()
   local pipe = io.popen "command -v curl"
   local found = pipe:read "a" ~= ""
@@ -40,10 +42,10 @@ describe("perilune.http", function()
 
   -- Starts curl; the answer's head and body are what the result reads.
   local function ask(path, arguments)
-    return io.popen(("LD_PRELOAD= curl -s -i -m 10 %s 'http://127.0.0.1:%d%s'"):format(arguments or "", door.port, path))
+    return io.popen((CURL .. " %s 'http://127.0.0.1:%d%s'"):format(arguments or "", door.port, path))
   end
   local function raw(path, image) -- printf feeds the bytes
-    return io.popen(("printf '%s' | LD_PRELOAD= curl -s -i -m 10 -H 'Content-Type: application/octet-stream' --data-binary @- 'http://127.0.0.1:%d%s'")
+    return io.popen(("printf '%s' | " .. CURL .. " -H 'Content-Type: application/octet-stream' --data-binary @- 'http://127.0.0.1:%d%s'")
       :format(image, door.port, path))
   end
   local function finish(pipe)
