@@ -9,6 +9,9 @@ local openapi = {}
 local array, ref = json.array, schemas.ref
 local JSON = "application/json"
 
+-- What a query may say; a %00 in it is refused.
+local function words() return { type = "string", pattern = "^[^\\u0000]*$" } end
+
 local function binary() return { schema = { type = "string", format = "binary" } } end
 
 -- ---- queries
@@ -22,16 +25,16 @@ function queries.model(service)
 end
 
 function queries.input()
-  return { description = "1: also answer what the net saw, as bytes.", schema = { type = "string" } }
+  return { description = "1: also answer what the net saw, as bytes.", schema = words() }
 end
 
 function queries.class(service)
   return { description = "The class to explain, by its label; without it the likeliest. A body's own goes first.",
-    schema = { type = "string" }, example = service.models[1].labels[1] }
+    schema = words(), example = service.models[1].labels[1] }
 end
 
 function queries.label(service)
-  return { description = "The class that the picture shows, by its label.", required = true, schema = { type = "string" },
+  return { description = "The class that the picture shows, by its label.", required = true, schema = words(),
     example = service.models[1].labels[1] }
 end
 
