@@ -31,7 +31,7 @@ local c_may = {
 -- require what is on its own level or below. Modules inside a topic's folder are of the topic.
 local level = {
   core = 0, hdf5 = 0, edit = 0, transport = 0,
-  args = 1, interruption = 1, json = 1, tensor = 1, gradcheck = 1, linalg = 1, image = 1, keras = 1,
+  alone = 1, args = 1, interruption = 1, json = 1, tensor = 1, gradcheck = 1, linalg = 1, image = 1, keras = 1,
   window = 1, http = 1, nn = 2, optim = 2, data = 2, display = 2, profile = 2, train = 3, plot = 4, explain = 4,
   script = 5, repl = 5, kernel = 5, draw = 5, serve = 5,
 }

@@ -7,8 +7,8 @@
 --     p:run "clear"
 --     p:correct(7)                           -- keep the drawing as a seven and learn it
 -- @module perilune.draw.program
+local alone = require "perilune.alone"
 local canvases = require "perilune.draw.canvas"
-local core = require "perilune.core"
 local interruption = require "perilune.interruption"
 local recognisers = require "perilune.draw.recogniser"
 
@@ -45,17 +45,6 @@ end
 -- @param format a text; with more arguments, a format for string.format
 function Program:say(format, ...)
   self.message = select("#", ...) > 0 and format:format(...) or format
-end
-
--- Calls f on one thread: a small picture or two are done before other threads have woken, and on a machine that is busy
--- those come late.
-local function alone(f, ...)
-  local threads = core.threads()
-  core.threads(1)
-  local result = table.pack(pcall(f, ...))
-  core.threads(threads)
-  if not result[1] then error(result[2], 0) end
-  return table.unpack(result, 2, result.n)
 end
 
 --- Recognises what is on the canvas when it has changed, or the net has.

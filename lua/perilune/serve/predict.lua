@@ -1,13 +1,17 @@
 --- Batches to probabilities: the service's hot loop.
 -- @module perilune.serve.predict
+local alone = require "perilune.alone"
 local models = require "perilune.serve.models"
 local refusal = require "perilune.serve.refusal"
 
 local predict = {}
 
+local FEW = 2 -- images that one thread has done before others would have woken
+
 local function answer(service, batch)
-  local images = batch.images
-  local p = models.probabilities(service.models[batch.model], images)
+  local images, model = batch.images, service.models[batch.model]
+  local p
+  if #batch <= FEW then p = alone(models.probabilities, model, images) else p = models.probabilities(model, images) end
   service.door:answer(batch, p)
   p:free() -- at once: many batches would pass before the collector saw a reason
   images:free()
