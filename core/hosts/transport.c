@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/interrupt.h"
@@ -15,6 +16,9 @@
 /* ms: how long an answer is waited for before signals are asked about (one may come just before the waiting), and how
    often and how long a front end is looked for that does not listen yet */
 enum { INPUT_WAIT = 100, ASK_AGAIN = 10, LISTEN_WAIT = 3000 };
+
+/* ms: how long a question waits at most for what was printed before it, and how much longer than that */
+enum { SENT_WAIT = 200, AHEAD = 10 };
 
 /* --- opening and closing --- */
 
@@ -317,6 +321,19 @@ static int ask(peri_transport *t, peri_slice prompt, int password) {
   return status;
 }
 
+/* Lets what was printed go ahead of a question: a console that was asked reads nothing else until it has the answer, so
+   that io.write "name? " would not be seen. */
+static void let_output_ahead(peri_transport *t) {
+  struct timespec tick = {.tv_nsec = 1000000}, ahead = {.tv_nsec = AHEAD * 1000000};
+  for (int64_t until = peri__now() + SENT_WAIT; peri__now() < until; nanosleep(&tick, NULL)) {
+    pthread_mutex_lock(&t->lock);
+    size_t unsent = t->unsent;
+    pthread_mutex_unlock(&t->lock);
+    if (unsent == 0) break;
+  }
+  nanosleep(&ahead, NULL);
+}
+
 int peri_transport_input(peri_transport *t, peri_slice prompt, int password, peri_buffer *line) {
   line->size = 0;
   if (!peri_transport_takes_input(t))
@@ -326,6 +343,7 @@ int peri_transport_input(peri_transport *t, peri_slice prompt, int password, per
   while ((stale = read_answer(t, line)) > 0) continue;
   PERI_TRY(stale);
   PERI_TRY(peri_transport_flush(t));
+  let_output_ahead(t);
   PERI_TRY(ask(t, prompt, password));
   for (;;) {
     if (peri_interrupted() || atomic_load(&t->shutdown)) return PERI_TRANSPORT_INTERRUPT;
