@@ -156,8 +156,9 @@ static void give_back(bin *from, uint64_t most) {
    steps of training take and free in turn never waits so long. */
 static void give_back_spare(void) {
   uint_fast64_t now = atomic_load(&total), due = atomic_load(&look_at);
+  if (now < due) return;
   uint_fast64_t next = now + ((uint_fast64_t)1 << 28) + ROUNDS * (atomic_load(&live) + atomic_load(&cached));
-  if (now < due || !atomic_compare_exchange_strong(&look_at, &due, next)) return;
+  if (!atomic_compare_exchange_strong(&look_at, &due, next)) return;
   for (bin *each = bins; each < bins + BINS; each++) {
     pthread_mutex_lock(&lock);
     uint64_t spare = due == 0 ? 0 : each->spare;
