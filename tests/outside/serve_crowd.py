@@ -130,6 +130,8 @@ def test_idle(checks, build, count):
             if i % 100 == 0:
                 crowd.watch(0)
         took = time.monotonic() - began
+        # the system has connected them all; the service accepts the last of them a little later
+        wait_until(lambda: service.descriptors() - descriptors > 0.9 * count, 10)
         open_now, used = service.descriptors() - descriptors, service.resident() - before
         print(f"{count} connections in {took:.1f} s, {open_now} open at once, {used:.1f} MB more", flush=True)
         checks.check("most of them were open at once", open_now > 0.9 * count or took > IDLE, (open_now, crowd.gone))
