@@ -198,9 +198,9 @@ static int l_dropped(lua_State *L) {
   return 1;
 }
 
-/* The text is in a peri_buffer of the box below it: an error while it is pushed leaks nothing. */
+/* The text is in a peri_text of the box below it: an error while it is pushed leaks nothing. */
 static int free_line(lua_State *L) {
-  peri_buffer_clear(lua_touserdata(L, 1));
+  peri_text_clear(lua_touserdata(L, 1));
   return 0;
 }
 
@@ -208,8 +208,8 @@ static int l_input(lua_State *L) {
   transport_box *box = check_box(L);
   peri_slice prompt = opt_slice(L, 2, "");
   int password = lua_toboolean(L, 3);
-  peri_buffer *line = lua_newuserdatauv(L, sizeof *line, 0);
-  *line = (peri_buffer){0};
+  peri_text *line = lua_newuserdatauv(L, sizeof *line, 0);
+  *line = (peri_text){0};
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, free_line);
   lua_setfield(L, -2, "__gc");
@@ -217,7 +217,7 @@ static int l_input(lua_State *L) {
   int found = peri_transport_input(box->transport, prompt, password, line);
   if (found == PERI_TRANSPORT_MESSAGE) {
     lua_pushlstring(L, line->size ? line->at : "", line->size);
-    peri_buffer_clear(line);
+    peri_text_clear(line);
     return 1;
   }
   if (found != PERI_EUNSUPPORTED) check(L, found);

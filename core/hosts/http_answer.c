@@ -12,39 +12,6 @@
 
 enum { NUMBER_ROOM = 32, DIGITS = 7 };
 
-/* --- text --- */
-
-/* Room for `more` bytes and the 0 behind them. */
-static int reserve(peri_text *t, size_t more) {
-  if (more >= SIZE_MAX / 4 - t->size) return peri_fail(PERI_ENOMEM, "http: an answer is too large");
-  size_t room = t->room < 256 ? 256 : t->room;
-  while (room < t->size + more + 1) room *= 2;
-  if (room == t->room) return PERI_OK;
-  char *at = peri_alloc(room);
-  if (at == NULL) return PERI_ENOMEM;
-  if (t->size > 0) memcpy(at, t->at, t->size);
-  at[t->size] = 0;
-  peri_free(t->at);
-  t->at = at;
-  t->room = room;
-  return PERI_OK;
-}
-
-int peri_text_add(peri_text *t, const char *bytes, size_t size) {
-  PERI_TRY(reserve(t, size));
-  if (size > 0) memcpy(t->at + t->size, bytes, size);
-  t->size += size;
-  t->at[t->size] = 0;
-  return PERI_OK;
-}
-
-void peri_text_clear(peri_text *t) {
-  peri_free(t->at);
-  *t = (peri_text){0};
-}
-
-static int add(peri_text *t, const char *text) { return peri_text_add(t, text, strlen(text)); }
-
 /* --- strings --- */
 
 size_t peri__utf8_length(const uint8_t *at, size_t left) {
@@ -65,10 +32,10 @@ static int add_escaped(peri_text *t, uint8_t c) {
   static const char hex[] = "0123456789abcdef";
   const char text[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
   switch (c) {
-  case '"': return add(t, "\\\"");
-  case '\\': return add(t, "\\\\");
-  case '\n': return add(t, "\\n");
-  case '\t': return add(t, "\\t");
+  case '"': return peri_text_put(t, "\\\"");
+  case '\\': return peri_text_put(t, "\\\\");
+  case '\n': return peri_text_put(t, "\\n");
+  case '\t': return peri_text_put(t, "\\t");
   default: return peri_text_add(t, text, sizeof text);
   }
 }
@@ -76,17 +43,17 @@ static int add_escaped(peri_text *t, uint8_t c) {
 int peri_text_string(peri_text *t, const char *text) {
   const uint8_t *at = (const uint8_t *)text;
   size_t before = t->size;
-  int status = add(t, "\"");
+  int status = peri_text_put(t, "\"");
   for (size_t left = strlen(text); status >= 0 && left > 0;) {
     size_t length = peri__utf8_length(at, left);
-    if (length == 0) status = add(t, "\xEF\xBF\xBD"), length = 1;
+    if (length == 0) status = peri_text_put(t, "\xEF\xBF\xBD"), length = 1;
     else if (length == 1 && (*at < 0x20 || *at == '"' || *at == '\\' || *at == 0x7F)) status = add_escaped(t, *at);
     else status = peri_text_add(t, (const char *)at, length);
     at += length;
     left -= length;
   }
-  if (status >= 0) status = add(t, "\"");
-  if (status < 0 && t->at != NULL) t->size = before, t->at[before] = 0;
+  if (status >= 0) status = peri_text_put(t, "\"");
+  if (status < 0) peri_text_cut(t, before);
   return status;
 }
 
@@ -163,7 +130,7 @@ static int write_number(char *to, double value) {
 
 int peri_text_number(peri_text *t, double value) {
   if (!isfinite(value)) return peri_fail(PERI_EARG, "http: %g is no number that JSON has", value);
-  PERI_TRY(reserve(t, NUMBER_ROOM));
+  PERI_TRY(peri_text_reserve(t, NUMBER_ROOM));
   t->size += (size_t)write_number(t->at + t->size, value);
   t->at[t->size] = 0;
   return PERI_OK;
@@ -187,9 +154,9 @@ static bool is_whole(const char *text) {
 }
 
 static int add_class(peri_answer_model *m, const char *label) {
-  PERI_TRY(add(&m->labels, "{\"label\":"));
-  PERI_TRY(is_whole(label) ? add(&m->labels, label) : peri_text_string(&m->labels, label));
-  return add(&m->labels, ",\"probabilities\":[");
+  PERI_TRY(peri_text_put(&m->labels, "{\"label\":"));
+  PERI_TRY(is_whole(label) ? peri_text_put(&m->labels, label) : peri_text_string(&m->labels, label));
+  return peri_text_put(&m->labels, ",\"probabilities\":[");
 }
 
 int peri_answer_model_open(peri_answer_model **out, const char *name, const char *const *labels, size_t classes, double threshold) {
@@ -205,9 +172,9 @@ int peri_answer_model_open(peri_answer_model **out, const char *name, const char
     status = add_class(m, labels[i]);
   }
   if (status >= 0) m->places[classes] = m->labels.size;
-  if (status >= 0) status = add(&m->ending, "],\"model\":");
+  if (status >= 0) status = peri_text_put(&m->ending, "],\"model\":");
   if (status >= 0) status = peri_text_string(&m->ending, name);
-  if (status >= 0) status = add(&m->ending, ",\"milliseconds\":");
+  if (status >= 0) status = peri_text_put(&m->ending, ",\"milliseconds\":");
   if (status < 0) peri_answer_model_close(m), *out = NULL;
   return status;
 }
@@ -239,7 +206,7 @@ static char *write_byte(char *to, float value) {
 
 /* ,"input":[0,128,...] */
 static int write_input(peri_text *t, const float *values, size_t count) {
-  PERI_TRY(reserve(t, 4 * count + 16));
+  PERI_TRY(peri_text_reserve(t, 4 * count + 16));
   memcpy(t->at + t->size, ",\"input\":[", 10);
   char *to = t->at + t->size + 10;
   for (size_t i = 0; i < count; i++) {
@@ -257,7 +224,7 @@ static int write_prediction(peri_text *t, const peri_answer_model *m, const floa
   size_t best;
   PERI_TRY(likeliest(&best, row, m->classes));
   size_t from = m->places[best], length = m->places[best + 1] - from;
-  PERI_TRY(reserve(t, length + (m->classes + 1) * (NUMBER_ROOM + 1) + 64));
+  PERI_TRY(peri_text_reserve(t, length + (m->classes + 1) * (NUMBER_ROOM + 1) + 64));
   memcpy(t->at + t->size, m->labels.at + from, length);
   char *to = t->at + t->size + length;
   for (size_t i = 0; i < m->classes; i++) {
@@ -268,33 +235,33 @@ static int write_prediction(peri_text *t, const peri_answer_model *m, const floa
   to += 15;
   to += write_number(to, (double)row[best]);
   t->size = (size_t)(to - t->at);
-  PERI_TRY(add(t, (double)row[best] >= m->threshold ? ",\"certain\":true" : ",\"certain\":false"));
+  PERI_TRY(peri_text_put(t, (double)row[best] >= m->threshold ? ",\"certain\":true" : ",\"certain\":false"));
   if (input != NULL) PERI_TRY(write_input(t, input, pixels));
-  return add(t, "}");
+  return peri_text_put(t, "}");
 }
 
 int peri_answer_write(peri_text *t, const peri_answer_model *m, const peri_answer *a) {
   size_t before = t->size;
-  int status = add(t, "{\"predictions\":[");
+  int status = peri_text_put(t, "{\"predictions\":[");
   for (size_t i = 0; status >= 0 && i < a->count; i++) {
-    if (i > 0) status = add(t, ",");
+    if (i > 0) status = peri_text_put(t, ",");
     const float *input = a->inputs != NULL ? a->inputs + i * a->pixels : NULL;
     if (status >= 0) status = write_prediction(t, m, a->probabilities + i * m->classes, input, a->pixels);
   }
   if (status >= 0) status = peri_text_add(t, m->ending.at, m->ending.size);
   if (status >= 0) status = peri_text_number(t, floor(a->milliseconds * 1000 + 0.5) / 1000);
-  if (status >= 0) status = add(t, "}");
-  if (status < 0 && t->at != NULL) t->size = before, t->at[before] = 0;
+  if (status >= 0) status = peri_text_put(t, "}");
+  if (status < 0) peri_text_cut(t, before);
   return status;
 }
 
 int peri_answer_error(peri_text *t, int http, const char *reason) {
   size_t before = t->size;
-  int status = add(t, "{\"error\":{\"status\":");
+  int status = peri_text_put(t, "{\"error\":{\"status\":");
   if (status >= 0) status = peri_text_number(t, http);
-  if (status >= 0) status = add(t, ",\"reason\":");
+  if (status >= 0) status = peri_text_put(t, ",\"reason\":");
   if (status >= 0) status = peri_text_string(t, reason);
-  if (status >= 0) status = add(t, "}}");
-  if (status < 0 && t->at != NULL) t->size = before, t->at[before] = 0;
+  if (status >= 0) status = peri_text_put(t, "}}");
+  if (status < 0) peri_text_cut(t, before);
   return status;
 }

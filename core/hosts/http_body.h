@@ -27,6 +27,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/text.h"
+
 /* --- what a body is read with --- */
 
 typedef struct peri_body_shape {
@@ -97,17 +99,10 @@ int peri_body_read(peri_body *out, peri_body_error *error, peri_body_reader *r, 
    a thread that serves no connections. Looks at the type, the size and the beginning only. */
 bool peri_body_is_slow(const peri_body_source *source);
 
-/* --- text that grows (http_answer.c) --- */
+/* --- JSON's strings and numbers (http_answer.c) --- */
 
-typedef struct peri_text {
-  char *at; /* size bytes and a 0 behind them (NULL while there are none); from peri_alloc */
-  size_t size, room;
-} peri_text;
-
-int peri_text_add(peri_text *t, const char *bytes, size_t size);
 int peri_text_string(peri_text *t, const char *text); /* as a JSON string, with its quotes; what is no UTF-8 becomes U+FFFD */
 int peri_text_number(peri_text *t, double value);     /* 7 significant digits; PERI_EARG: NaN or infinite */
-void peri_text_clear(peri_text *t);                   /* frees it; t->size = 0 alone keeps the room */
 
 /* --- answers (http_answer.c) --- */
 

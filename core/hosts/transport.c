@@ -41,13 +41,13 @@ static int read_options(peri_transport *t, const peri_transport_options *o) {
   if (!peri_wire_is_object(info)) return peri_fail(PERI_EARG, "transport: kernel_info is no JSON object");
   if (strlen(o->session) >= sizeof t->session) return peri_fail(PERI_EARG, "transport: the session's name is too long");
   strcpy(t->session, o->session);
-  PERI_TRY(peri_buffer_add(&t->kernel_info, info.at, info.size));
-  peri_buffer version = {0};
+  PERI_TRY(peri_text_add(&t->kernel_info, info.at, info.size));
+  peri_text version = {0};
   peri_slice given = peri_wire_field(info, "protocol_version");
-  int status = given.at != NULL ? peri_wire_string(&version, given) : peri_buffer_text(&version, "5.3");
-  if (status >= 0) status = peri_buffer_add(&version, "", 1);
+  int status = given.at != NULL ? peri_wire_string(&version, given) : peri_text_put(&version, "5.3");
+  if (status >= 0) status = peri_text_add(&version, "", 1);
   if (status >= 0) status = peri_wire_who(&t->who, o->session, o->username, version.at);
-  peri_buffer_clear(&version);
+  peri_text_clear(&version);
   t->parent_process = o->parent;
   t->parent_at_start = getppid();
   return status;
@@ -178,8 +178,8 @@ void peri_transport_close(peri_transport *t) {
   for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
     if (fds[i] >= 0) close(fds[i]);
   peri__parent_release(t->parent);
-  peri_buffer *buffers[] = {&t->who, &t->kernel_info, &t->identities, &t->input, &t->output.text, &t->output.runs};
-  for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) peri_buffer_clear(buffers[i]);
+  peri_text *buffers[] = {&t->who, &t->kernel_info, &t->identities, &t->input, &t->output.text, &t->output.runs};
+  for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) peri_text_clear(buffers[i]);
   peri_free(t->identity);
   peri_wire_close(t->wire);
   pthread_cond_destroy(&t->sent);
@@ -236,10 +236,10 @@ static int keep_identities(peri_transport *t, const peri_slice *identities, size
   if (t->identity == NULL) return PERI_ENOMEM;
   size_t total = 0;
   for (size_t i = 0; i < count; i++) total += identities[i].size;
-  PERI_TRY(peri_buffer_reserve(&t->identities, total)); /* does not move below */
+  PERI_TRY(peri_text_reserve(&t->identities, total)); /* does not move below */
   for (size_t i = 0; i < count; i++) {
     t->identity[i] = (peri_slice){t->identities.at + t->identities.size, identities[i].size};
-    PERI_TRY(peri_buffer_add(&t->identities, identities[i].at, identities[i].size));
+    PERI_TRY(peri_text_add(&t->identities, identities[i].at, identities[i].size));
   }
   t->identity_count = count;
   return PERI_OK;
@@ -264,14 +264,14 @@ int peri_transport_parent(peri_transport *t, peri_slice header, const peri_slice
 
 static int send_from_main(peri_transport *t, void *socket, const peri_slice *identities, size_t count,
                           peri_slice parent, const char *type, peri_slice content, peri_slice metadata) {
-  peri_buffer header = {0};
+  peri_text header = {0};
   int status = peri_wire_header(&header, type, (peri_slice){t->who.at, t->who.size});
   if (status >= 0) {
     peri__outgoing message = {.identities = identities, .identity_count = count, .header = {header.at, header.size},
                               .parent = parent, .content = content, .metadata = metadata};
     status = peri__send(t->wire, socket, &message);
   }
-  peri_buffer_clear(&header);
+  peri_text_clear(&header);
   return status;
 }
 
@@ -285,19 +285,19 @@ int peri_transport_reply(peri_transport *t, const peri_slice *identities, size_t
 int peri_transport_takes_input(const peri_transport *t) { return t->allow_stdin && t->identity_count > 0; }
 
 static int send_request(peri_transport *t, peri_slice prompt, int password) {
-  peri_buffer content = {0};
-  int status = peri_buffer_text(&content, "{\"prompt\":");
+  peri_text content = {0};
+  int status = peri_text_put(&content, "{\"prompt\":");
   if (status >= 0) status = peri_wire_quote(&content, prompt);
-  if (status >= 0) status = peri_buffer_text(&content, password ? ",\"password\":true}" : ",\"password\":false}");
+  if (status >= 0) status = peri_text_put(&content, password ? ",\"password\":true}" : ",\"password\":false}");
   if (status >= 0)
     status = send_from_main(t, t->stdin_, t->identity, t->identity_count, t->parent->header, "input_request",
                             (peri_slice){content.at, content.size}, (peri_slice){"{}", 2});
-  peri_buffer_clear(&content);
+  peri_text_clear(&content);
   return status;
 }
 
 /* Reads the messages on stdin that are there up to the first answer, whose text goes to *line: 1 when there is one. */
-static int read_answer(peri_transport *t, peri_buffer *line) {
+static int read_answer(peri_transport *t, peri_text *line) {
   for (;;) {
     PERI_TRY(peri__parts_receive(&t->answered, t->stdin_));
     if (t->answered.count == 0) return 0;
@@ -334,7 +334,7 @@ static void let_output_ahead(peri_transport *t) {
   nanosleep(&ahead, NULL);
 }
 
-int peri_transport_input(peri_transport *t, peri_slice prompt, int password, peri_buffer *line) {
+int peri_transport_input(peri_transport *t, peri_slice prompt, int password, peri_text *line) {
   line->size = 0;
   if (!peri_transport_takes_input(t))
     return peri_fail(PERI_EUNSUPPORTED, "input: this front end takes no input (allow_stdin is false)");

@@ -88,7 +88,7 @@ FILE *peri_transport_stream(const peri_transport *t, int fd);
 
 /* Asks the front end for a line into *line (cleared first). PERI_TRANSPORT_MESSAGE: it is there;
    PERI_TRANSPORT_INTERRUPT; PERI_EUNSUPPORTED: this front end takes none. */
-int peri_transport_input(peri_transport *t, peri_slice prompt, int password, peri_buffer *line);
+int peri_transport_input(peri_transport *t, peri_slice prompt, int password, peri_text *line);
 
 /* May the present request ask for input? */
 int peri_transport_takes_input(const peri_transport *t);

@@ -28,19 +28,19 @@ static struct sigaction pipe_before;
 /* --- the buffer; all with the lock held --- */
 
 static int add_run(peri_transport *t, int fd, size_t size) {
-  peri_buffer *runs = &t->output.runs;
+  peri_text *runs = &t->output.runs;
   peri__run *last = runs->size > 0 ? (peri__run *)(runs->at + runs->size) - 1 : NULL;
   if (last != NULL && last->fd == fd) {
     last->size += size;
     return PERI_OK;
   }
   peri__run run = {fd, size};
-  return peri_buffer_add(runs, &run, sizeof run);
+  return peri_text_add(runs, &run, sizeof run);
 }
 
 /* Keeps back what is an unfinished character at the end of the last run, which is of stream fd. */
 static void keep_unfinished(peri_transport *t, int fd) {
-  peri_buffer *text = &t->output.text;
+  peri_text *text = &t->output.text;
   peri__run *run = (peri__run *)(t->output.runs.at + t->output.runs.size) - 1;
   size_t rest = peri_utf8_unfinished((peri_slice){text->at + text->size - run->size, run->size});
   memcpy(t->unfinished[fd].bytes, text->at + text->size - rest, rest);
@@ -53,11 +53,11 @@ static void keep_unfinished(peri_transport *t, int fd) {
 static int add(peri_transport *t, int fd, const char *bytes, size_t size) {
   size_t kept = t->unfinished[fd].size;
   if (size == 0) return PERI_OK;
-  PERI_TRY(peri_buffer_reserve(&t->output.text, kept + size));
+  PERI_TRY(peri_text_reserve(&t->output.text, kept + size));
   PERI_TRY(add_run(t, fd, kept + size));
   t->unfinished[fd].size = 0;
-  peri_buffer_add(&t->output.text, t->unfinished[fd].bytes, kept);
-  peri_buffer_add(&t->output.text, bytes, size);
+  peri_text_add(&t->output.text, t->unfinished[fd].bytes, kept);
+  peri_text_add(&t->output.text, bytes, size);
   t->unsent += kept + size;
   if (bytes[size - 1] & 0x80) keep_unfinished(t, fd);
   return PERI_OK;
@@ -131,7 +131,7 @@ static int ask(peri_transport *t) {
     int end = (t->input.size == 1 && t->input.at[0] == 4) || (t->input.size == 2 && memcmp(t->input.at, "^D", 2) == 0);
     if (end) t->input.size = 0;
     if (end) return 0;
-    return peri_buffer_add(&t->input, "\n", 1) < 0 ? ENOMEM : 0;
+    return peri_text_add(&t->input, "\n", 1) < 0 ? ENOMEM : 0;
   }
   t->input.size = 0;
   return status == PERI_TRANSPORT_INTERRUPT ? EINTR : status == PERI_EUNSUPPORTED ? ENOTSUP : EIO;

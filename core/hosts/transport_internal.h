@@ -58,8 +58,8 @@ typedef struct peri__run { /* neighbouring bytes of one stream */
 } peri__run;
 
 typedef struct peri__output { /* captured bytes in the order of their writing */
-  peri_buffer text;
-  peri_buffer runs; /* of peri__run */
+  peri_text text;
+  peri_text runs; /* of peri__run */
 } peri__output;
 
 typedef struct peri__item { /* in the queue: a message, or output that becomes stream messages */
@@ -111,7 +111,7 @@ struct peri_transport {
   pid_t process;    /* that opened it */
   pthread_t main;
   peri_wire *wire;
-  peri_buffer who, kernel_info; /* for headers; the reply's content */
+  peri_text who, kernel_info; /* for headers; the reply's content */
   char session[64];
   pid_t parent_process, parent_at_start;
   void *context, *side_context; /* shell, stdin and heartbeat; control and iopub */
@@ -128,7 +128,7 @@ struct peri_transport {
 
   /* Main's own. */
   peri__parts received, answered;
-  peri_buffer identities;  /* of the request: the bytes, one after the other */
+  peri_text identities;  /* of the request: the bytes, one after the other */
   peri_slice *identity;
   size_t identity_count;
   int allow_stdin, sigint_ours;
@@ -147,7 +147,7 @@ struct peri_transport {
   char piece[1 << 16];           /* for reading from a pipe */
   int pipes[3], saved[3], epoll; /* pipes: [1], [2]: where we read; saved: the fds as they were */
   FILE *stream[3], *before[3];
-  peri_buffer input;             /* a line that stdin has not read whole */
+  peri_text input;             /* a line that stdin has not read whole */
   size_t input_at;
 };
 

@@ -82,8 +82,8 @@ int peri__item_new(peri__item **out, peri__parent *parent, const char *type, per
 
 static void free_item(peri__item *item) {
   peri__parent_release(item->parent);
-  peri_buffer_clear(&item->output.text);
-  peri_buffer_clear(&item->output.runs);
+  peri_text_clear(&item->output.text);
+  peri_text_clear(&item->output.runs);
   peri_free(item);
 }
 
@@ -99,8 +99,8 @@ static int finish_characters(peri_transport *t) {
     size_t size = t->unfinished[fd].size;
     if (size == 0) continue;
     peri__run run = {fd, size};
-    PERI_TRY(peri_buffer_add(&t->output.text, t->unfinished[fd].bytes, size));
-    PERI_TRY(peri_buffer_add(&t->output.runs, &run, sizeof run));
+    PERI_TRY(peri_text_add(&t->output.text, t->unfinished[fd].bytes, size));
+    PERI_TRY(peri_text_add(&t->output.runs, &run, sizeof run));
     t->unfinished[fd].size = 0;
     t->unsent += size;
   }
@@ -153,25 +153,25 @@ int peri__status(peri_transport *t, peri__parent *parent, const char *state) {
 /* --- sending --- */
 
 static int send_message(peri_transport *t, peri_slice topic, const char *type, peri__outgoing *message) {
-  peri_buffer header = {0};
+  peri_text header = {0};
   int status = peri_wire_header(&header, type, (peri_slice){t->who.at, t->who.size});
   message->identities = &topic;
   message->identity_count = 1;
   message->header = (peri_slice){header.at, header.size};
   if (status >= 0) status = peri__send(t->wire, t->iopub, message);
-  peri_buffer_clear(&header);
+  peri_text_clear(&header);
   return status;
 }
 
 /* One stream message; *at moves over what it holds. */
 static int send_stream(peri_transport *t, const peri__item *item, int fd, peri_slice *at) {
   const char *name = fd == STDERR_FILENO ? "stderr" : "stdout";
-  peri_buffer content = {0};
+  peri_text content = {0};
   size_t used = 0;
-  int status = peri_buffer_text(&content, fd == STDERR_FILENO ? "{\"name\":\"stderr\",\"text\":\""
+  int status = peri_text_put(&content, fd == STDERR_FILENO ? "{\"name\":\"stderr\",\"text\":\""
                                                               : "{\"name\":\"stdout\",\"text\":\"");
   if (status >= 0) status = peri_wire_escape(&content, *at, STREAM_BYTES, &used);
-  if (status >= 0) status = peri_buffer_text(&content, "\"}");
+  if (status >= 0) status = peri_text_put(&content, "\"}");
   if (status >= 0) {
     char topic[32];
     int length = snprintf(topic, sizeof topic, "stream.%s", name);
@@ -179,7 +179,7 @@ static int send_stream(peri_transport *t, const peri__item *item, int fd, peri_s
       .parent = item->parent->header, .content = {content.at, content.size}, .metadata = {"{}", 2}};
     status = send_message(t, (peri_slice){topic, (size_t)length}, "stream", &message);
   }
-  peri_buffer_clear(&content);
+  peri_text_clear(&content);
   at->at += used;
   at->size -= used;
   return status;
@@ -204,15 +204,15 @@ static int send_item(peri_transport *t, const peri__item *item) {
 }
 
 static int welcome(peri_transport *t, peri_slice topic) {
-  peri_buffer content = {0};
-  int status = peri_buffer_text(&content, "{\"subscription\":");
+  peri_text content = {0};
+  int status = peri_text_put(&content, "{\"subscription\":");
   if (status >= 0) status = peri_wire_quote(&content, topic);
-  if (status >= 0) status = peri_buffer_text(&content, "}");
+  if (status >= 0) status = peri_text_put(&content, "}");
   if (status >= 0) {
     peri__outgoing message = {.parent = {"{}", 2}, .content = {content.at, content.size}, .metadata = {"{}", 2}};
     status = send_message(t, topic, "iopub_welcome", &message);
   }
-  peri_buffer_clear(&content);
+  peri_text_clear(&content);
   return status;
 }
 

@@ -2,40 +2,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "base/status.h"
 #include "hosts/transport_wire.h"
-
-/* --- growing bytes --- */
-
-int peri_buffer_reserve(peri_buffer *b, size_t more) {
-  if (more > SIZE_MAX / 4 - b->size) return peri_fail(PERI_ENOMEM, "transport: a message is too large");
-  size_t wanted = b->size + more;
-  if (wanted <= b->capacity) return PERI_OK;
-  size_t capacity = b->capacity < 256 ? 256 : b->capacity;
-  while (capacity < wanted) capacity *= 2;
-  char *at = peri_alloc(capacity);
-  if (at == NULL) return PERI_ENOMEM;
-  if (b->size > 0) memcpy(at, b->at, b->size);
-  peri_free(b->at);
-  b->at = at;
-  b->capacity = capacity;
-  return PERI_OK;
-}
-
-int peri_buffer_add(peri_buffer *b, const void *bytes, size_t size) {
-  PERI_TRY(peri_buffer_reserve(b, size));
-  if (size > 0) memcpy(b->at + b->size, bytes, size);
-  b->size += size;
-  return PERI_OK;
-}
-
-int peri_buffer_text(peri_buffer *b, const char *text) { return peri_buffer_add(b, text, strlen(text)); }
-
-void peri_buffer_clear(peri_buffer *b) {
-  peri_free(b->at);
-  *b = (peri_buffer){0};
-}
 
 /* --- UTF-8 --- */
 
@@ -73,7 +41,7 @@ size_t peri_utf8_unfinished(peri_slice bytes) {
   return 0;
 }
 
-static int append_code(peri_buffer *out, uint32_t code) {
+static int append_code(peri_text *out, uint32_t code) {
   char text[4];
   size_t length;
   if (code < 0x80) {
@@ -95,7 +63,7 @@ static int append_code(peri_buffer *out, uint32_t code) {
     text[3] = (char)(0x80 | (code & 0x3F));
     length = 4;
   }
-  return peri_buffer_add(out, text, length);
+  return peri_text_add(out, text, length);
 }
 
 /* --- reading --- */
@@ -252,11 +220,11 @@ peri_slice peri_wire_field(peri_slice object, const char *name) {
   return found;
 }
 
-static int escape_of(peri_buffer *out, place *p) {
+static int escape_of(peri_text *out, place *p) {
   uint8_t kind = *p->at++;
   static const char kinds[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
   const char *known = strchr(kinds, kind);
-  if (known != NULL) return peri_buffer_add(out, &meanings[known - kinds], 1);
+  if (known != NULL) return peri_text_add(out, &meanings[known - kinds], 1);
   uint32_t code = (uint32_t)hex4(p);
   if (code >= 0xD800 && code < 0xDC00) {
     place after = *p;
@@ -269,14 +237,14 @@ static int escape_of(peri_buffer *out, place *p) {
   return append_code(out, code >= 0xD800 && code < 0xE000 ? 0xFFFD : code);
 }
 
-int peri_wire_string(peri_buffer *out, peri_slice raw) {
+int peri_wire_string(peri_text *out, peri_slice raw) {
   place p = place_of(raw);
   if (raw.at == NULL || !string(&p) || p.at != p.end) return peri_fail(PERI_EARG, "transport: a JSON string is wanted");
   p = (place){(const uint8_t *)raw.at + 1, p.end - 1};
   while (p.at < p.end) {
     const uint8_t *from = p.at;
     while (p.at < p.end && *p.at != '\\') p.at++;
-    PERI_TRY(peri_buffer_add(out, from, (size_t)(p.at - from)));
+    PERI_TRY(peri_text_add(out, from, (size_t)(p.at - from)));
     if (accept(&p, '\\')) PERI_TRY(escape_of(out, &p));
   }
   return PERI_OK;
@@ -291,37 +259,37 @@ static size_t plain(const uint8_t *at, size_t size) {
   return i;
 }
 
-static int escape_control(peri_buffer *out, uint8_t c) {
+static int escape_control(peri_text *out, uint8_t c) {
   static const char hex[] = "0123456789abcdef";
   switch (c) {
-  case '"': return peri_buffer_add(out, "\\\"", 2);
-  case '\\': return peri_buffer_add(out, "\\\\", 2);
-  case '\n': return peri_buffer_add(out, "\\n", 2);
-  case '\r': return peri_buffer_add(out, "\\r", 2);
-  case '\t': return peri_buffer_add(out, "\\t", 2);
+  case '"': return peri_text_add(out, "\\\"", 2);
+  case '\\': return peri_text_add(out, "\\\\", 2);
+  case '\n': return peri_text_add(out, "\\n", 2);
+  case '\r': return peri_text_add(out, "\\r", 2);
+  case '\t': return peri_text_add(out, "\\t", 2);
   default: break;
   }
   char text[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
-  return peri_buffer_add(out, text, sizeof text);
+  return peri_text_add(out, text, sizeof text);
 }
 
-int peri_wire_escape(peri_buffer *out, peri_slice bytes, size_t limit, size_t *used) {
+int peri_wire_escape(peri_text *out, peri_slice bytes, size_t limit, size_t *used) {
   const uint8_t *at = (const uint8_t *)bytes.at;
   size_t i = 0, begin = out->size;
-  PERI_TRY(peri_buffer_reserve(out, (bytes.size < limit ? bytes.size : limit) + 16));
+  PERI_TRY(peri_text_reserve(out, (bytes.size < limit ? bytes.size : limit) + 16));
   while (i < bytes.size && out->size - begin < limit) {
     size_t left = bytes.size - i, room = limit - (out->size - begin), bad;
     size_t length = plain(at + i, left < room ? left : room);
     if (length > 0) {
-      PERI_TRY(peri_buffer_add(out, at + i, length));
+      PERI_TRY(peri_text_add(out, at + i, length));
     } else if (at[i] < 0x80) {
       length = 1;
       PERI_TRY(escape_control(out, at[i]));
     } else if ((length = character(at + i, left, &bad)) > 0) {
-      PERI_TRY(peri_buffer_add(out, at + i, length));
+      PERI_TRY(peri_text_add(out, at + i, length));
     } else {
       length = bad;
-      PERI_TRY(peri_buffer_add(out, "\xEF\xBF\xBD", 3));
+      PERI_TRY(peri_text_add(out, "\xEF\xBF\xBD", 3));
     }
     i += length;
   }
@@ -329,9 +297,9 @@ int peri_wire_escape(peri_buffer *out, peri_slice bytes, size_t limit, size_t *u
   return PERI_OK;
 }
 
-int peri_wire_quote(peri_buffer *out, peri_slice bytes) {
+int peri_wire_quote(peri_text *out, peri_slice bytes) {
   size_t used;
-  PERI_TRY(peri_buffer_add(out, "\"", 1));
+  PERI_TRY(peri_text_add(out, "\"", 1));
   PERI_TRY(peri_wire_escape(out, bytes, SIZE_MAX, &used));
-  return peri_buffer_add(out, "\"", 1);
+  return peri_text_add(out, "\"", 1);
 }

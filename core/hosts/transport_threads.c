@@ -46,14 +46,14 @@ static int is_true(peri_slice value) { return value.size == 4 && memcmp(value.at
 
 static int answer(peri_transport *t, const peri__parts *parts, const peri_wire_message *m, const char *type,
                   peri_slice content) {
-  peri_buffer header = {0};
+  peri_text header = {0};
   int status = peri_wire_header(&header, type, (peri_slice){t->who.at, t->who.size});
   if (status >= 0) {
     peri__outgoing reply = {.identities = parts->slice, .identity_count = m->identities, .parent = m->header,
                             .header = {header.at, header.size}, .metadata = {"{}", 2}, .content = content};
     status = peri__send(t->wire, t->control, &reply);
   }
-  peri_buffer_clear(&header);
+  peri_text_clear(&header);
   return status;
 }
 

@@ -157,18 +157,18 @@ void peri_wire_uuid(char out[37]) {
   snprintf(out, 37, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
 }
 
-static int add_field(peri_buffer *out, const char *name, const char *text) {
-  PERI_TRY(peri_buffer_text(out, name));
+static int add_field(peri_text *out, const char *name, const char *text) {
+  PERI_TRY(peri_text_put(out, name));
   return peri_wire_quote(out, (peri_slice){text, strlen(text)});
 }
 
-int peri_wire_who(peri_buffer *out, const char *session, const char *username, const char *version) {
+int peri_wire_who(peri_text *out, const char *session, const char *username, const char *version) {
   PERI_TRY(add_field(out, "\"session\":", session));
   PERI_TRY(add_field(out, ",\"username\":", username));
   return add_field(out, ",\"version\":", version);
 }
 
-int peri_wire_header(peri_buffer *out, const char *type, peri_slice who) {
+int peri_wire_header(peri_text *out, const char *type, peri_slice who) {
   char id[37], date[64], text[160];
   struct timespec now;
   struct tm utc;
@@ -177,9 +177,9 @@ int peri_wire_header(peri_buffer *out, const char *type, peri_slice who) {
   gmtime_r(&now.tv_sec, &utc);
   strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &utc);
   snprintf(text, sizeof text, "{\"msg_id\":\"%s\",\"date\":\"%s.%06ldZ\",\"msg_type\":", id, date, now.tv_nsec / 1000);
-  PERI_TRY(peri_buffer_text(out, text));
+  PERI_TRY(peri_text_put(out, text));
   PERI_TRY(peri_wire_quote(out, (peri_slice){type, strlen(type)}));
-  PERI_TRY(peri_buffer_add(out, ",", 1));
-  PERI_TRY(peri_buffer_add(out, who.at, who.size));
-  return peri_buffer_add(out, "}", 1);
+  PERI_TRY(peri_text_add(out, ",", 1));
+  PERI_TRY(peri_text_add(out, who.at, who.size));
+  return peri_text_add(out, "}", 1);
 }

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/text.h"
+
 /* Borrowed bytes. */
 typedef struct peri_slice {
   const char *at;
@@ -18,18 +20,6 @@ typedef struct peri_slice {
 } peri_slice;
 
 #define PERI_DELIMITER "<IDS|MSG>"
-
-/* --- growing bytes --- */
-
-typedef struct peri_buffer {
-  char *at; /* NULL while empty; from peri_alloc */
-  size_t size, capacity;
-} peri_buffer;
-
-int peri_buffer_reserve(peri_buffer *b, size_t more); /* room for `more` bytes behind size */
-int peri_buffer_add(peri_buffer *b, const void *bytes, size_t size);
-int peri_buffer_text(peri_buffer *b, const char *text);
-void peri_buffer_clear(peri_buffer *b); /* frees */
 
 /* --- JSON --- */
 
@@ -42,14 +32,14 @@ peri_slice peri_wire_field(peri_slice object, const char *name);
 
 /* Adds the bytes of a raw JSON string to `out`, escapes undone (a lone surrogate becomes U+FFFD); PERI_EARG when
    the value is no string. */
-int peri_wire_string(peri_buffer *out, peri_slice value);
+int peri_wire_string(peri_text *out, peri_slice value);
 
 /* Appends bytes as the inside of a JSON string: what is no UTF-8 becomes U+FFFD, a control character \u00XX. Stops
    at a character's border when `limit` bytes or more were added. *used: how many bytes were read. */
-int peri_wire_escape(peri_buffer *out, peri_slice bytes, size_t limit, size_t *used);
+int peri_wire_escape(peri_text *out, peri_slice bytes, size_t limit, size_t *used);
 
 /* The same, whole and between quotes. */
-int peri_wire_quote(peri_buffer *out, peri_slice bytes);
+int peri_wire_quote(peri_text *out, peri_slice bytes);
 
 /* How many bytes at the end are the beginning of a character that more bytes may complete: 0 to 3. */
 size_t peri_utf8_unfinished(peri_slice bytes);
@@ -89,7 +79,7 @@ void peri_wire_uuid(char out[37]);
 
 /* Appends a header: a new msg_id, the time, and what is given (`who`: the fields session, username and version as
    JSON text, from peri_wire_who). */
-int peri_wire_header(peri_buffer *out, const char *type, peri_slice who);
-int peri_wire_who(peri_buffer *out, const char *session, const char *username, const char *version);
+int peri_wire_header(peri_text *out, const char *type, peri_slice who);
+int peri_wire_who(peri_text *out, const char *session, const char *username, const char *version);
 
 #endif

@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "base/status.h"
+#include "base/text.h"
 #include "base/threads.h"
 
 static int failures;
@@ -128,6 +129,34 @@ static void test_faults(void) {
 #else
   CHECK(peri_memory_fail_at(1) == PERI_EUNSUPPORTED);
 #endif
+}
+
+/* ---------------------------------------------------------------- text */
+
+static void test_text(void) {
+  peri_text t = {0};
+  peri_text_cut(&t, 0);
+  CHECK(t.at == NULL && peri_text_add(&t, "", 0) == PERI_OK && t.size == 0 && strcmp(t.at, "") == 0);
+  CHECK(peri_text_put(&t, "moon") == PERI_OK && peri_text_add(&t, "\0x", 2) == PERI_OK && t.size == 6);
+  CHECK(memcmp(t.at, "moon\0x", 7) == 0);
+  peri_text_cut(&t, 2);
+  CHECK(t.size == 2 && strcmp(t.at, "mo") == 0);
+  char *before = t.at;
+  size_t room = t.room;
+  CHECK(peri_text_reserve(&t, room - 3) == PERI_OK && t.at == before && t.room == room); /* and the 0: it fits */
+  CHECK(peri_text_reserve(&t, room - 2) == PERI_OK && t.room == 2 * room && strcmp(t.at, "mo") == 0);
+  for (int i = 0; i < 100000; i++) CHECK(peri_text_add(&t, (char[1]){(char)('a' + i % 26)}, 1) == PERI_OK);
+  CHECK(t.size == 100002 && t.at[t.size] == 0 && strncmp(t.at, "moabc", 5) == 0 && t.at[100001] == 'a' + 99999 % 26);
+  before = t.at;
+  CHECK(peri_text_reserve(&t, SIZE_MAX - 5) == PERI_ENOMEM && peri_text_reserve(&t, SIZE_MAX / 8) == PERI_ENOMEM);
+  CHECK(t.at == before && t.size == 100002); /* as it was */
+#ifdef PERILUNE_FAULTS
+  peri_memory_fail_at(1);
+  CHECK(peri_text_reserve(&t, 1 << 20) == PERI_ENOMEM && t.at == before && t.size == 100002);
+#endif
+  peri_text_clear(&t);
+  CHECK(t.at == NULL && t.size == 0 && t.room == 0);
+  peri_text_clear(&t);
 }
 
 /* ---------------------------------------------------------------- random numbers */
@@ -379,6 +408,7 @@ int main(void) {
   test_memory();
   test_spare();
   test_faults();
+  test_text();
   test_philox();
   test_distributions();
   test_integers();

@@ -199,7 +199,7 @@ static void *interrupt_soon(void *unused) {
 
 static void test_input(void) {
   peri_slice me = {"\xFFme", 3};
-  peri_buffer line = {0};
+  peri_text line = {0};
   pthread_t thread;
   char word[16] = "", rest[16] = "";
   int number = 0;
@@ -223,7 +223,7 @@ static void test_input(void) {
   CHECK(peri_transport_input(t, slice("not asked"), 1, &line) == PERI_TRANSPORT_INTERRUPT);
   peri_interrupt_clear();
   pthread_join(thread, NULL);
-  peri_buffer_clear(&line);
+  peri_text_clear(&line);
   incoming m;
   CHECK(client_read(&c, c.input, 3000, &m) && strcmp(m.content, "{\"prompt\":\"?\",\"password\":true}") == 0);
   incoming_clear(&m);

@@ -19,7 +19,7 @@ static int failures;
 
 static peri_slice slice(const char *text) { return (peri_slice){text, strlen(text)}; }
 
-static int equals(const peri_buffer *b, const char *text) {
+static int equals(const peri_text *b, const char *text) {
   int same = b->size == strlen(text) && memcmp(b->size ? b->at : "", text, b->size) == 0;
   if (!same) printf("is: %.*s\nwanted: %s\n", (int)b->size, b->size ? b->at : "", text);
   return same;
@@ -110,9 +110,9 @@ static int field_is(const char *object, const char *name, const char *value) {
 }
 
 static int string_is(const char *raw, const char *text) {
-  peri_buffer b = {0};
+  peri_text b = {0};
   int same = peri_wire_string(&b, slice(raw)) == PERI_OK && equals(&b, text);
-  peri_buffer_clear(&b);
+  peri_text_clear(&b);
   return same;
 }
 
@@ -125,17 +125,17 @@ static void test_fields(void) {
   CHECK(string_is("\"\"", ""));
   CHECK(string_is("\"a\\n\\t\\\"\\\\\\/\\b\\f\\r\\u0041\\u00e9\\u20ac\\ud83d\\ude00\"", "a\n\t\"\\/\b\f\rA\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80"));
   CHECK(string_is("\"\\ud800x\\udc00\\ud800\\u0041\"", "\xEF\xBF\xBDx\xEF\xBF\xBD\xEF\xBF\xBD" "A"));
-  peri_buffer b = {0};
+  peri_text b = {0};
   CHECK(peri_wire_string(&b, slice("12")) == PERI_EARG);
   CHECK(peri_wire_string(&b, (peri_slice){NULL, 0}) == PERI_EARG);
-  peri_buffer_clear(&b);
+  peri_text_clear(&b);
 }
 
 static int escaped_is(const char *bytes, size_t size, const char *text) {
-  peri_buffer b = {0};
+  peri_text b = {0};
   size_t used = 0;
   int same = peri_wire_escape(&b, (peri_slice){bytes, size}, SIZE_MAX, &used) == PERI_OK && used == size && equals(&b, text);
-  peri_buffer_clear(&b);
+  peri_text_clear(&b);
   return same;
 }
 #define ESCAPED(bytes, text) CHECK(escaped_is(bytes, sizeof(bytes) - 1, text))
@@ -161,7 +161,7 @@ static void test_escape(void) {
   char text[3 * 400];
   for (int i = 0; i < 400; i++) memcpy(text + 3 * i, i % 7 ? "\xE2\x82\xAC" : "ab\n", 3);
   for (size_t limit = 1; limit < 60; limit++) {
-    peri_buffer pieces = {0}, whole = {0};
+    peri_text pieces = {0}, whole = {0};
     peri_slice left = {text, sizeof text};
     size_t used;
     CHECK(peri_wire_escape(&whole, left, SIZE_MAX, &used) == PERI_OK);
@@ -173,8 +173,8 @@ static void test_escape(void) {
       left = (peri_slice){left.at + used, left.size - used};
     }
     CHECK(pieces.size == whole.size && memcmp(pieces.at, whole.at, whole.size) == 0);
-    peri_buffer_clear(&pieces);
-    peri_buffer_clear(&whole);
+    peri_text_clear(&pieces);
+    peri_text_clear(&whole);
   }
 }
 
@@ -281,7 +281,7 @@ static void test_replays(void) {
 }
 
 static void test_header(void) {
-  peri_buffer who = {0}, out = {0}, type = {0};
+  peri_text who = {0}, out = {0}, type = {0};
   CHECK(peri_wire_who(&who, "se\"ssion", "m\xFF", "5.3") == PERI_OK);
   CHECK(equals(&who, "\"session\":\"se\\\"ssion\",\"username\":\"m" BAD "\",\"version\":\"5.3\""));
   CHECK(peri_wire_header(&out, "status", (peri_slice){who.at, who.size}) == PERI_OK);
@@ -297,9 +297,9 @@ static void test_header(void) {
   peri_wire_uuid(a);
   peri_wire_uuid(b);
   CHECK(strlen(a) == 36 && strcmp(a, b) != 0);
-  peri_buffer_clear(&who);
-  peri_buffer_clear(&out);
-  peri_buffer_clear(&type);
+  peri_text_clear(&who);
+  peri_text_clear(&out);
+  peri_text_clear(&type);
 }
 
 int main(void) {

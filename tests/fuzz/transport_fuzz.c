@@ -25,14 +25,14 @@ static size_t split(peri_slice frames[MOST_FRAMES], const uint8_t *data, size_t 
 /* What goes out of bytes has to be JSON again, however it is cut. */
 static void mend(peri_slice bytes, size_t limit) {
   while (bytes.size > 0) {
-    peri_buffer out = {0};
+    peri_text out = {0};
     size_t used = 0;
-    peri_buffer_text(&out, "{\"x\":\"");
+    peri_text_put(&out, "{\"x\":\"");
     peri_wire_escape(&out, bytes, limit, &used);
-    peri_buffer_text(&out, "\"}");
+    peri_text_put(&out, "\"}");
     if (used == 0 || !peri_wire_is_object((peri_slice){out.at, out.size})) __builtin_trap();
     bytes = (peri_slice){bytes.at + used, bytes.size - used};
-    peri_buffer_clear(&out);
+    peri_text_clear(&out);
   }
 }
 
@@ -46,10 +46,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (peri_wire_open(&wire, (peri_slice){"key", keyed ? 3 : 0}) < 0) return 0;
     if (peri_wire_read(&m, wire, frames, count) >= 0) {
       taken = 1;
-      peri_buffer text = {0};
+      peri_text text = {0};
       peri_wire_string(&text, peri_wire_field(m.content, "value"));
       if (text.size > 0) mend((peri_slice){text.at, text.size}, 11);
-      peri_buffer_clear(&text);
+      peri_text_clear(&text);
     }
     peri_wire_close(wire);
   }

@@ -130,7 +130,7 @@ void incoming_clear(incoming *m) {
 }
 
 char *client_output(client *c, const char *type, size_t *size, int *messages) {
-  peri_buffer all = {0};
+  peri_text all = {0};
   char last = 0, *result = NULL;
   *messages = 0;
   for (int done = 0; !done;) {
@@ -143,7 +143,7 @@ char *client_output(client *c, const char *type, size_t *size, int *messages) {
       char mark[2] = {stream, ':'};
       CHECK(content.size < 1000000);
       (*messages)++;
-      if (stream != last) peri_buffer_add(&all, mark, 2);
+      if (stream != last) peri_text_add(&all, mark, 2);
       last = stream;
       peri_wire_string(&all, peri_wire_field(content, "text"));
     }
@@ -153,6 +153,6 @@ char *client_output(client *c, const char *type, size_t *size, int *messages) {
       result = text_of((peri_slice){all.size ? all.at : "", all.size});
     }
   }
-  peri_buffer_clear(&all);
+  peri_text_clear(&all);
   return result;
 }
