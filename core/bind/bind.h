@@ -29,6 +29,10 @@ int peri_lua_error(lua_State *L, const char *format, ...);
    the interrupt flag when that was the reason. Returns status. */
 int peri_lua_check(lua_State *L, int status);
 
+/* Raises what is wrong with an argument, with printf's formats, as peri_fail(PERI_EARG, ...) would say it; the optional
+   modules have it (module_bridge.c). */
+void peri_lua_fail(lua_State *L, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* --- tensors (tensor.c) --- */
 peri_tensor **peri_lua_new_tensor(lua_State *L);            /* pushes an empty box */
 peri_tensor *peri_lua_tensor(lua_State *L, int index);      /* borrowed; raises on anything else, and on a freed handle */

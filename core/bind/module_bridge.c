@@ -1,6 +1,11 @@
 /* module_bridge.c - an optional module's end of the bridge: linked into each of them, not into core.so. */
 #include "bind/bridge.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/status.h"
+
 /* The table that core.so left behind; core.so is loaded when it is not there yet. */
 static const peri_lua_bridge *bridge(lua_State *L) {
   if (lua_getfield(L, LUA_REGISTRYINDEX, PERI_LUA_BRIDGE) != LUA_TLIGHTUSERDATA) {
@@ -27,4 +32,13 @@ void peri_lua_push_keys(lua_State *L, int index, const char *what) { bridge(L)->
 void peri_lua_collect(lua_State *L) { bridge(L)->collect(L); }
 void peri_lua_arguments(lua_State *L, const char *what, const peri_signature *s, int first, peri_value *arg) {
   bridge(L)->arguments(L, what, s, first, arg);
+}
+
+void peri_lua_fail(lua_State *L, const char *format, ...) {
+  char text[512];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  peri_lua_check(L, peri_fail(PERI_EARG, "%s", text));
 }

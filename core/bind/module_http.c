@@ -22,19 +22,9 @@ typedef struct item {
   peri_http_request *request;
 } item;
 
-static void fail(lua_State *L, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void fail(lua_State *L, const char *format, ...) {
-  char text[512];
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(text, sizeof text, format, arguments);
-  va_end(arguments);
-  peri_lua_check(L, peri_fail(PERI_EARG, "%s", text));
-}
-
 static peri_http *check_door(lua_State *L) {
   peri_http **box = luaL_checkudata(L, 1, DOOR);
-  if (!*box) fail(L, "door: it is closed");
+  if (!*box) peri_lua_fail(L, "door: it is closed");
   return *box;
 }
 
@@ -270,7 +260,7 @@ static int l_wait(lua_State *L) {
   peri_http *door = check_door(L);
   double seconds = luaL_optnumber(L, 2, 1e9);
   peri_http_event event;
-  if (isnan(seconds)) fail(L, "door:wait: argument 'seconds' wants a number, got nan");
+  if (isnan(seconds)) peri_lua_fail(L, "door:wait: argument 'seconds' wants a number, got nan");
   lua_settop(L, 1);
   item *it = push_item(L);
   peri_lua_check(L, peri_http_wait(door, seconds, &event));
@@ -296,7 +286,7 @@ static int l_wait(lua_State *L) {
 
 static int l_batch_length(lua_State *L) {
   const item *it = luaL_checkudata(L, 1, BATCH);
-  if (!it->batch) fail(L, "batch: it is answered already");
+  if (!it->batch) peri_lua_fail(L, "batch: it is answered already");
   lua_pushinteger(L, (lua_Integer)peri_http_batch_count(it->batch));
   return 1;
 }
@@ -316,7 +306,7 @@ static int l_item_index(lua_State *L) {
 
 static item *check_batch(lua_State *L, const char *method) {
   item *it = luaL_checkudata(L, 2, BATCH);
-  if (!it->batch) fail(L, "door:%s: the batch is answered already", method);
+  if (!it->batch) peri_lua_fail(L, "door:%s: the batch is answered already", method);
   return it;
 }
 
@@ -330,7 +320,8 @@ static int l_answer(lua_State *L) {
   peri_http_batch_shape(it->batch, &shape, &classes);
   int64_t count = peri_http_batch_count(it->batch);
   if (given->dtype != PERI_F32 || given->ndim != 2 || given->shape[0] != count || given->shape[1] != (int64_t)classes)
-    fail(L, "door:answer: argument 'probabilities' wants float32 (%lld, %zu), got %s", (long long)count, classes, peri_tensor_text(given));
+    peri_lua_fail(L, "door:answer: argument 'probabilities' wants float32 (%lld, %zu), got %s",
+                  (long long)count, classes, peri_tensor_text(given));
   peri_tensor **dense = peri_lua_new_tensor(L);
   peri_lua_check(L, peri_tensor_contiguous_of(dense, given));
   peri_http_batch *batch = it->batch;
@@ -341,7 +332,8 @@ static int l_answer(lua_State *L) {
 
 static int check_status(lua_State *L, int index, const char *method, lua_Integer least) {
   lua_Integer status = luaL_checkinteger(L, index);
-  if (status < least || status > 599) fail(L, "%s: argument 'status' wants %d to 599, got %lld", method, (int)least, (long long)status);
+  if (status < least || status > 599)
+    peri_lua_fail(L, "%s: argument 'status' wants %d to 599, got %lld", method, (int)least, (long long)status);
   return (int)status;
 }
 
@@ -360,7 +352,7 @@ static int l_fail(lua_State *L) {
 
 static item *check_request(lua_State *L, const char *method) {
   item *it = luaL_checkudata(L, 1, REQUEST);
-  if (!it->request) fail(L, "request:%s: it is answered already", method);
+  if (!it->request) peri_lua_fail(L, "request:%s: it is answered already", method);
   return it;
 }
 
@@ -372,7 +364,8 @@ static int l_request_answer(lua_State *L) {
   int status = 200;
   size_t bytes = 0, count = 0;
   if (lua_getfield(L, 2, "status") != LUA_TNIL) status = check_status(L, 3, "request:answer", 200);
-  if (lua_getfield(L, 2, "body") != LUA_TNIL && lua_type(L, -1) != LUA_TSTRING) fail(L, "request:answer: 'body' wants a string, got %s", luaL_typename(L, -1));
+  if (lua_getfield(L, 2, "body") != LUA_TNIL && lua_type(L, -1) != LUA_TSTRING)
+    peri_lua_fail(L, "request:answer: 'body' wants a string, got %s", luaL_typename(L, -1));
   const char *body = lua_tolstring(L, 4, &bytes), *type = text(L, 2, "type");
   if (lua_getfield(L, 2, "headers") == LUA_TTABLE) {
     for (lua_pushnil(L); lua_next(L, 5); lua_pop(L, 1)) count++;
@@ -382,7 +375,8 @@ static int l_request_answer(lua_State *L) {
   if (count) {
     for (lua_pushnil(L); lua_next(L, 5); lua_pop(L, 1)) {
       bool named = lua_type(L, -2) == LUA_TSTRING && lua_type(L, -1) == LUA_TSTRING;
-      if (!named && !lua_istable(L, -1)) fail(L, "request:answer: 'headers' wants { name = value } or { { name, value }, ... }");
+      if (!named && !lua_istable(L, -1))
+        peri_lua_fail(L, "request:answer: 'headers' wants { name = value } or { { name, value }, ... }");
       headers[n].name = named ? lua_tostring(L, -2) : entry(L, lua_gettop(L), 1);
       headers[n++].value = named ? lua_tostring(L, -1) : entry(L, lua_gettop(L), 2);
     }

@@ -14,19 +14,9 @@
 
 #define WINDOW "perilune.Window"
 
-static void fail(lua_State *L, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void fail(lua_State *L, const char *format, ...) {
-  char text[512];
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(text, sizeof text, format, arguments);
-  va_end(arguments);
-  peri_lua_check(L, peri_fail(PERI_EARG, "%s", text));
-}
-
 static peri_window *check_window(lua_State *L) {
   peri_window **box = luaL_checkudata(L, 1, WINDOW);
-  if (!*box) fail(L, "window: it is closed");
+  if (!*box) peri_lua_fail(L, "window: it is closed");
   return *box;
 }
 
@@ -39,14 +29,15 @@ static const char *shown(lua_State *L, int index) {
 static double number(lua_State *L, int index, const char *method, const char *name) {
   double value = lua_tonumber(L, index);
   if (lua_type(L, index) != LUA_TNUMBER || !isfinite(value))
-    fail(L, "window:%s: argument '%s' wants a finite number, got %s", method, name, shown(L, index));
+    peri_lua_fail(L, "window:%s: argument '%s' wants a finite number, got %s", method, name, shown(L, index));
   return value;
 }
 
 static double positive(lua_State *L, int index, const char *method, const char *name, double most) {
   double value = number(L, index, method, name);
   if (!(value > 0 && value <= most))
-    fail(L, "window:%s: argument '%s' wants more than 0 and at most %g, got %s", method, name, most, shown(L, index));
+    peri_lua_fail(L, "window:%s: argument '%s' wants more than 0 and at most %g, got %s",
+                  method, name, most, shown(L, index));
   return value;
 }
 
@@ -54,13 +45,14 @@ static uint32_t colour(lua_State *L, int index, const char *method, const char *
   int whole;
   lua_Integer value = lua_tointegerx(L, index, &whole);
   if (lua_type(L, index) != LUA_TNUMBER || !whole || value < 0 || value > 0xFFFFFFFF)
-    fail(L, "window:%s: argument '%s' wants a colour, 0xRRGGBB or 0xAARRGGBB, got %s", method, name, shown(L, index));
+    peri_lua_fail(L, "window:%s: argument '%s' wants a colour, 0xRRGGBB or 0xAARRGGBB, got %s",
+                  method, name, shown(L, index));
   return (uint32_t)value;
 }
 
 static const char *text_at(lua_State *L, int index, const char *method, const char *name, size_t *bytes) {
   if (lua_type(L, index) != LUA_TSTRING && lua_type(L, index) != LUA_TNUMBER)
-    fail(L, "window:%s: argument '%s' wants a text, got %s", method, name, luaL_typename(L, index));
+    peri_lua_fail(L, "window:%s: argument '%s' wants a text, got %s", method, name, luaL_typename(L, index));
   return lua_tolstring(L, index, bytes);
 }
 
@@ -186,7 +178,7 @@ static int l_event(lua_State *L) {
   peri_window *w = check_window(L);
   double milliseconds = lua_isnoneornil(L, 2) ? -1 : lua_tonumber(L, 2);
   if (!lua_isnoneornil(L, 2) && (lua_type(L, 2) != LUA_TNUMBER || isnan(milliseconds)))
-    fail(L, "window:event: argument 'milliseconds' wants a number (-1 waits for ever), got %s", shown(L, 2));
+    peri_lua_fail(L, "window:event: argument 'milliseconds' wants a number (-1 waits for ever), got %s", shown(L, 2));
   int limit = milliseconds < 0 || milliseconds > 1e9 ? -1 : (int)ceil(milliseconds);
   peri_window_event event;
   int found = peri_lua_check(L, peri_window_wait(w, limit, &event));
@@ -204,7 +196,8 @@ static int l_event(lua_State *L) {
 
 static int l_watch_input(lua_State *L) {
   peri_window *w = check_window(L);
-  if (lua_type(L, 2) != LUA_TBOOLEAN) fail(L, "window:watch_input: argument 'on' wants true or false, got %s", luaL_typename(L, 2));
+  if (lua_type(L, 2) != LUA_TBOOLEAN)
+    peri_lua_fail(L, "window:watch_input: argument 'on' wants true or false, got %s", luaL_typename(L, 2));
   peri_window_watch_input(w, lua_toboolean(L, 2));
   return 0;
 }
@@ -222,7 +215,8 @@ static bool field_flag(lua_State *L, const char *name) {
 
 static const char *field_text(lua_State *L, const char *name) {
   lua_getfield(L, 2, name);
-  if (lua_type(L, -1) != LUA_TSTRING) fail(L, "window:push: '%s' wants a string, got %s", name, luaL_typename(L, -1));
+  if (lua_type(L, -1) != LUA_TSTRING)
+    peri_lua_fail(L, "window:push: '%s' wants a string, got %s", name, luaL_typename(L, -1));
   return lua_tostring(L, -1);
 }
 
@@ -232,7 +226,8 @@ static int field_button(lua_State *L, bool needed) {
   for (int i = 1; name && i <= 3; i++) {
     if (strcmp(name, buttons[i]) == 0) return i;
   }
-  fail(L, "window:push: 'button' wants \"left\", \"middle\" or \"right\", got %s", name ? name : luaL_typename(L, -1));
+  peri_lua_fail(L, "window:push: 'button' wants \"left\", \"middle\" or \"right\", got %s",
+                name ? name : luaL_typename(L, -1));
   return 0;
 }
 
@@ -248,7 +243,7 @@ static peri_window_kind field_kind(lua_State *L) {
     luaL_addstring(&known, peri_window_kind_name((peri_window_kind)kind));
   }
   luaL_pushresult(&known);
-  fail(L, "window:push: there is no event of type '%s'; there are %s", name, lua_tostring(L, -1));
+  peri_lua_fail(L, "window:push: there is no event of type '%s'; there are %s", name, lua_tostring(L, -1));
   return PERI_WINDOW_KINDS;
 }
 
@@ -264,7 +259,8 @@ static void read_pointer(lua_State *L, peri_window_event *event) {
 static int l_push(lua_State *L) {
   peri_window *w = check_window(L);
   const char *text = "";
-  if (lua_type(L, 2) != LUA_TTABLE) fail(L, "window:push: wants an event, a table with its type, got %s", luaL_typename(L, 2));
+  if (lua_type(L, 2) != LUA_TTABLE)
+    peri_lua_fail(L, "window:push: wants an event, a table with its type, got %s", luaL_typename(L, 2));
   lua_settop(L, 2);
   luaL_checkstack(L, 20, NULL);
   peri_window_event event = {.kind = field_kind(L)};
@@ -275,7 +271,7 @@ static int l_push(lua_State *L) {
     case PERI_WINDOW_WHEEL: event.dy = field_number(L, "dy", true); break;
     case PERI_WINDOW_KEY:
       text = field_text(L, "key");
-      if (strlen(text) >= sizeof event.text) fail(L, "window:push: there is no key '%.40s...'", text);
+      if (strlen(text) >= sizeof event.text) peri_lua_fail(L, "window:push: there is no key '%.40s...'", text);
       strcpy(event.text, text);
       event.ctrl = field_flag(L, "ctrl"), event.shift = field_flag(L, "shift"), event.alt = field_flag(L, "alt");
       event.repeated = field_flag(L, "repeated");
@@ -332,7 +328,8 @@ static int l_text(lua_State *L) {
   if (!lua_isnoneornil(L, 7)) align = text_at(L, 7, "text", "align", NULL);
   int place = 0;
   while (place < 3 && strcmp(names[place], align) != 0) place++;
-  if (place == 3) fail(L, "window:text: argument 'align' wants \"left\", \"center\" or \"right\", got '%.40s'", align);
+  if (place == 3)
+    peri_lua_fail(L, "window:text: argument 'align' wants \"left\", \"center\" or \"right\", got '%.40s'", align);
   peri_lua_check(L, peri_window_text(w, x, y, text, bytes, size, ink, place / 2.0, &width));
   lua_pushnumber(L, width);
   return 1;
@@ -356,9 +353,10 @@ static void read_tensor(lua_State *L, const peri_tensor *t, peri_window_pixels *
   enum { MOST = 8192 };
   bool fits = t->ndim == 2 || (t->ndim == 3 && (t->shape[2] == 1 || t->shape[2] == 3));
   if (!fits || (t->dtype != PERI_F32 && t->dtype != PERI_U8))
-    fail(L, "window:picture: argument 'tensor' wants float32 or uint8 of shape (H, W, 1) or (H, W, 3), got %s", peri_tensor_text(t));
+    peri_lua_fail(L, "window:picture: argument 'tensor' wants float32 or uint8 of shape (H, W, 1) or (H, W, 3), got %s",
+                  peri_tensor_text(t));
   if (t->shape[0] < 1 || t->shape[1] < 1 || t->shape[0] > MOST || t->shape[1] > MOST)
-    fail(L, "window:picture: argument 'tensor' wants sides of 1 to %d, got %s", MOST, peri_tensor_text(t));
+    peri_lua_fail(L, "window:picture: argument 'tensor' wants sides of 1 to %d, got %s", MOST, peri_tensor_text(t));
   p->data = peri_tensor_data(t);
   p->floating = t->dtype == PERI_F32;
   p->height = p->box_height = t->shape[0];
@@ -371,7 +369,8 @@ static void read_tensor(lua_State *L, const peri_tensor *t, peri_window_pixels *
 static void read_box(lua_State *L, int index, peri_window_pixels *p) {
   static const char *const names[] = {"top", "left", "height", "width"};
   int64_t at[4];
-  if (lua_type(L, index) != LUA_TTABLE) fail(L, "window:picture: 'box' wants { top, left, height, width }, got %s", luaL_typename(L, index));
+  if (lua_type(L, index) != LUA_TTABLE)
+    peri_lua_fail(L, "window:picture: 'box' wants { top, left, height, width }, got %s", luaL_typename(L, index));
   for (int i = 0; i < 4; i++) {
     if (lua_geti(L, index, i + 1) == LUA_TNIL) lua_getfield(L, index, names[i]);
     double value = floor(number(L, lua_gettop(L), "picture", names[i]));
@@ -388,13 +387,14 @@ static void read_box(lua_State *L, int index, peri_window_pixels *p) {
 static void read_options(lua_State *L, int index, peri_window_pixels *p) {
   static const char *const known[] = {"low", "high", "smooth", "box"};
   if (lua_isnoneornil(L, index)) return;
-  if (lua_type(L, index) != LUA_TTABLE) fail(L, "window:picture: argument 'options' wants a table, got %s", luaL_typename(L, index));
+  if (lua_type(L, index) != LUA_TTABLE)
+    peri_lua_fail(L, "window:picture: argument 'options' wants a table, got %s", luaL_typename(L, index));
   for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
     size_t i = 0;
     const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : luaL_typename(L, -2);
     while (i < sizeof known / sizeof *known && strcmp(known[i], name) != 0) i++;
     if (i == sizeof known / sizeof *known)
-      fail(L, "window:picture: unknown option '%.40s'; it takes low, high, smooth, box", name);
+      peri_lua_fail(L, "window:picture: unknown option '%.40s'; it takes low, high, smooth, box", name);
   }
   if (lua_getfield(L, index, "low") != LUA_TNIL) p->low = colour(L, lua_gettop(L), "picture", "low");
   if (lua_getfield(L, index, "high") != LUA_TNIL) p->high = colour(L, lua_gettop(L), "picture", "high");
