@@ -18,7 +18,7 @@ import tempfile
 
 from draw_hands import ROOT, Checks, need_modules, skip, wait_until
 from serve_browser import COPY, DRAWINGS, Room, strokes_of
-from serve_page_states import check_accessible, check_lost, check_models, check_refusals, take_picture
+from serve_page_states import check_accessible, check_idle, check_lost, check_models, check_refusals, take_picture
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
 import hands  # noqa: E402
@@ -306,7 +306,7 @@ def check_history(room):
 
 CHECKS = {"thirty": check_thirty, "bars": check_bars, "undo": check_undo, "keyboard": check_keyboard,
           "touch": check_touch, "photo": check_photo, "correction": check_correction, "why": check_why,
-          "history": check_history, "lost": check_lost, "refusals": check_refusals,
+          "history": check_history, "lost": check_lost, "idle": check_idle, "refusals": check_refusals,
           "models": check_models, "accessible": check_accessible}
 
 

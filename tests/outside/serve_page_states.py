@@ -1,5 +1,7 @@
 """What the service's page looks like and says in states that are rare, for serve_page.py: the service gone, busy or
 locked, several models, every size of screen in light and dark before axe-core's rules; and README's picture."""
+import time
+
 from draw_hands import wait_until
 from serve_browser import strokes_of
 from serve_service import bundled
@@ -40,6 +42,52 @@ def check_lost(room):
         check("Try now does not wait", face.goes("notice", 1.5))
         face.errors.clear()
         room.fine(face, "lost")
+    finally:
+        service.end()
+
+
+HIDE = """(hidden) => {
+  Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def check_idle(room):
+    """The service goes and comes while nobody draws: the page asks now and then, one question at a time."""
+    check, service = room.checks.check, room.serve()
+    port = service.port
+    try:
+        face, asked = room.face(service), []
+        face.page.on("request", lambda request: asked.append(time.monotonic()) if "readyz" in request.url else None)
+        face.page.wait_for_timeout(12500)
+        check("an idle page asks now and then whether the service is there", 1 <= len(asked) <= 3, asked)
+        face.page.evaluate(HIDE, True)
+        asked.clear()
+        face.page.wait_for_timeout(11500)
+        check("a hidden one does not", not asked, asked)
+        face.page.evaluate(HIDE, False)
+        check("but as soon as it is looked at again", wait_until(lambda: face.page.wait_for_timeout(20) or asked, 2), asked)
+        service.end()
+        check("that it is gone is told though nobody draws", face.appears("notice", 25) and
+              "gone" in face.text("#notice-text") and face.text("#link-text") == "gone", face.text("#notice"))
+        asked.clear()
+        face.page.wait_for_timeout(3500)
+        check("it is asked soon and then ever more seldom", 3 <= len(asked) <= 5 and
+              asked[-1] - asked[-2] > 1.5 * (asked[1] - asked[0]), asked)
+        service = room.serve(port=port)
+        check("and its return is told", face.goes("notice", 20) and face.text("#link-text") == "ready" and
+              "The service is back." in face.announced(), face.announced())
+        face.draw(strokes_of(7))
+        check("where digits are recognised again", face.seen() == "7", face.text("#label"))
+        asked.clear()
+        ready = """{"error":{"status":503,"reason":"the service is ending."}}"""
+        face.page.route("**/readyz", lambda route: route.fulfill(status=503, content_type="application/json", body=ready))
+        check("one that takes no more requests is told with its reason", face.appears("notice", 25) and
+              "is ending" in face.text("#notice-text"), face.text("#notice"))
+        face.page.unroute("**/readyz")
+        check("until it does", face.goes("notice", 20))
+        face.errors.clear()
+        room.fine(face, "idle")
     finally:
         service.end()
 

@@ -43,15 +43,15 @@ export class Panel {
     this.bars.dataset.corrections = String(!!model.corrections);
     this.bars.dataset.long = String(this.labels.some((label) => label.length > 2));
     this.rows = this.labels.map((label) => this.makeRow(label));
-    this.note.textContent = model.corrections ? `Wrong? ${this.way()}: the drawing is kept.`
+    this.note.textContent = model.corrections ? `Wrong? ${this.way()}: the drawing is kept so.`
       : "Corrections are off: the service keeps none unless it is started with --corrections FOLDER.";
     this.wipe();
   }
 
   // How a person says what it really is.
   way() {
-    if (matchMedia("(hover: none)").matches) return "Tap the right bar";
-    return this.digits ? "Click on the right bar, or press its digit" : "Click on the right bar";
+    if (matchMedia("(hover: none)").matches) return "Tap what it is";
+    return this.digits ? "Click on what it is, or press its key" : "Click on what it is";
   }
 
   makeRow(label) {

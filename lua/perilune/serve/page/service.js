@@ -2,11 +2,13 @@
 //
 // state: "starting", "ready", "busy" (429, for as long as it says), "locked" (401: a token is wanted), "gone" (no answer,
 // or one of those 5xx that pass). While it is gone /readyz is asked at growing intervals; when it answers, whoever waited
-// asks again.
+// asks again. While it is there and nobody asks anything, /readyz is asked now and then, so that its end is told to whom
+// does not draw just then. A page that is hidden asks nothing of its own accord.
 
 const TOKEN = "perilune token";
 const PATIENCE = 15000;            // milliseconds for an answer
 const FIRST = 250, LONGEST = 8000; // milliseconds between questions whether it is back
+const BEAT = 5000, SLOWEST = 20000; // and, while it is there, whether it still is
 const BUSY = 1;                    // seconds to wait when a 429 does not say
 const PASSING = new Set([502, 503, 504]);
 
@@ -26,10 +28,12 @@ export class Service {
   constructor(hooks) {
     this.hooks = hooks;
     this.failures = 0; // in a row
+    this.asked = 0;    // when something was asked last
     this.state = "starting";
-    this.query = "";
-    addEventListener("online", () => this.hurry());
+    this.resting = new Set(); // what ends each rest
+    for (const name of ["online", "offline"]) addEventListener(name, () => this.hurry());
     document.addEventListener("visibilitychange", () => { if (!document.hidden) this.hurry(); });
+    this.attend();
   }
 
   become(state, detail) {
@@ -45,6 +49,7 @@ export class Service {
     if (type) headers["Content-Type"] = type;
     if (token) headers.Authorization = `Bearer ${token}`;
     let response;
+    this.asked = performance.now();
     try {
       response = await fetch(path, { method, headers, body, cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
       if (response.ok) {
@@ -113,21 +118,54 @@ export class Service {
   }
 
   async watch() {
-    for (;;) {
-      const wait = Math.min(LONGEST, FIRST * 2 ** this.failures++);
-      await Promise.race([pause(wait), new Promise((done) => { this.hurry = done; })]);
-      try {
-        const response = await fetch("readyz", { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
-        if (response.ok) break;
-      } catch (_) {
-        // still gone
-      }
-    }
-    this.hurry = () => {};
+    do await this.rest(Math.min(LONGEST, FIRST * 2 ** this.failures++));
+    while (await this.failing() !== null);
   }
 
-  // Somebody has reason to believe that it is back, or does not want to wait.
-  hurry() {}
+  // Asks again and again whether the service is there, the more seldom the longer nobody else asks anything.
+  async attend() {
+    for (let wait = BEAT, asked = 0; ;) {
+      await this.rest(wait);
+      if (asked !== this.asked) wait = BEAT;
+      asked = this.asked;
+      if (this.state !== "ready" || performance.now() - asked < BEAT) continue;
+      const reason = await this.failing();
+      if (reason === null) {
+        wait = Math.min(SLOWEST, 1.5 * wait);
+      } else {
+        await this.recovery(reason);
+        this.become("ready");
+      }
+    }
+  }
+
+  // Why the service takes no requests just now; null when it does.
+  async failing() {
+    try {
+      const response = await fetch("readyz", { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
+      return response.ok ? null : await reasonOf(response);
+    } catch (_) {
+      return "";
+    }
+  }
+
+  // Waits for a time, unless somebody hurries; on a hidden page until it is looked at again.
+  rest(milliseconds) {
+    return new Promise((done) => {
+      this.resting.add(done);
+      pause(milliseconds).then(() => { if (!document.hidden) this.wake(done); });
+    });
+  }
+
+  wake(done) {
+    this.resting.delete(done);
+    done();
+  }
+
+  // Somebody has reason to believe that something has changed, or does not want to wait.
+  hurry() {
+    for (const done of [...this.resting]) this.wake(done);
+  }
 }
 
 // Asks for the newest of what changes all the time: one request is under way, and when it is answered, the next is made
