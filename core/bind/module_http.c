@@ -149,6 +149,7 @@ static int l_open(lua_State *L) {
   o.token = text(L, 1, "token");
   o.access_log = text(L, 1, "access_log");
   o.origins = read_texts(L, 1, "cors", &o.origin_count);
+  o.hosts = read_texts(L, 1, "hosts", &o.host_count);
   o.headers = read_headers(L, 1, &o.header_count);
   o.files = read_files(L, 1, &o.file_count);
   o.routes = read_routes(L, 1, &o.route_count);

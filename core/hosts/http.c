@@ -52,6 +52,7 @@ static int listen_at(peri_http *door, const peri_http_options *o, int *out) {
   freeaddrinfo(list);
   if (fd < 0) return peri_fail(PERI_EIO, "http.open: cannot listen on %s, port %d: %s", o->host, o->port, strerror(reason));
   getsockname(fd, (struct sockaddr *)&bound, &length);
+  door->loopback = peri__http_is_loopback((const struct sockaddr *)&bound);
   if (bound.ss_family == AF_INET6) {
     const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)&bound;
     inet_ntop(AF_INET6, &in->sin6_addr, door->host, sizeof door->host);
@@ -122,6 +123,7 @@ static int copy_options(peri_http *door, const peri_http_options *o) {
     door->any_origin |= strcmp(o->origins[i], "*") == 0;
     PERI_TRY(peri__http_pairs_add(&door->origins, o->origins[i], ""));
   }
+  for (size_t i = 0; i < o->host_count; i++) PERI_TRY(peri__http_pairs_add(&door->hosts, o->hosts[i], ""));
   for (size_t i = 0; i < o->header_count; i++) PERI_TRY(peri__http_pairs_add(&door->headers, o->headers[i].name, o->headers[i].value));
   PERI_TRY(peri__http_models_new(&door->models, o->models, o->model_count));
   return peri__http_endpoints_open(door, o);
@@ -214,6 +216,7 @@ void peri_http_close(peri_http *door) {
   peri__http_log_close(door);
   peri__http_models_release(door->models);
   peri__http_pairs_free(&door->origins);
+  peri__http_pairs_free(&door->hosts);
   peri__http_pairs_free(&door->headers);
   peri_free(door->token);
   pthread_mutex_destroy(&door->lock);

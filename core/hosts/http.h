@@ -73,6 +73,8 @@ typedef struct peri_http_options {
   const char *token;             /* NULL: none is asked for */
   const char *const *origins;    /* allowed beside the host's own; "*" is any */
   size_t origin_count;
+  const char *const *hosts;      /* names to be asked by, beside the loopback's own (http_host.c) */
+  size_t host_count;
   const char *access_log;        /* a path, "-" for standard output, NULL for none */
   const peri_http_header *headers; /* on every answer */
   size_t header_count;

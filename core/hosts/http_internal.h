@@ -206,6 +206,10 @@ void peri__http_reply_raw(peri__http_connection *c, peri_http_request *r); /* pa
 int peri__http_endpoints_open(peri_http *door, const peri_http_options *o);
 void peri__http_endpoints_close(peri_http *door);
 
+/* http_host.c */
+bool peri__http_is_loopback(const struct sockaddr *address);
+bool peri__http_host_allowed(const peri_http *door, const char *host); /* a request's Host; NULL: it has none */
+
 /* --- the queue (http_queue.c) --- */
 
 /* Hands over a sweep's complete requests; `young` requests are on their way. */
@@ -263,6 +267,8 @@ struct peri_http {
   size_t token_length;
   peri__http_pairs origins, headers; /* origins: as names, with empty values */
   bool any_origin;
+  peri__http_pairs hosts; /* as origins */
+  bool loopback;          /* it listens for this machine only */
   peri__http_endpoint *endpoints; /* the first is "other" */
   size_t endpoint_count;
   peri_body_images images;

@@ -106,10 +106,18 @@ static bool has_model(peri_http_request *r) {
   return false;
 }
 
-static void decide(peri_http_request *r, const char *url, const char *method) {
+static bool host_allowed(peri_http_request *r, const char *host) {
+  bool probe = r->endpoint->serves == PERI__HTTP_HEALTH || r->endpoint->serves == PERI__HTTP_READY;
+  if (probe || peri__http_host_allowed(r->door, host)) return true;
+  peri__http_refuse(r, 403, "the service is not asked by the name %.200s (Host); --allow-host NAME allows one", host);
+  return false;
+}
+
+static void decide(peri_http_request *r, const char *url, const char *method, const char *host) {
   snprintf(r->method, sizeof r->method, "%s", method);
   snprintf(r->path, sizeof r->path, "%s", url);
   r->endpoint = find(r, method, url);
+  if (!host_allowed(r, host)) return;
   if (r->endpoint->serves != PERI__HTTP_ROUTE) return;
   if (!authorized(r) || !origin_allowed(r, method)) return;
   if (r->endpoint->kind == PERI_HTTP_PLAIN && strcmp(r->endpoint->method, "POST") != 0) return;
@@ -171,6 +179,7 @@ static int take(peri_http_request *r, const char *data, size_t *bytes) {
 }
 
 typedef struct framing {
+  const char *host; /* the last; NULL: there is none */
   int hosts, lengths;
   bool coded; /* in a way that is not ours */
 } framing;
@@ -178,7 +187,7 @@ typedef struct framing {
 static enum MHD_Result note_framing(void *context, enum MHD_ValueKind kind, const char *key, const char *value) {
   framing *f = context;
   (void)kind;
-  if (strcasecmp(key, "Host") == 0) f->hosts++;
+  if (strcasecmp(key, "Host") == 0) f->hosts++, f->host = value ? value : "";
   else if (strcasecmp(key, "Content-Length") == 0) f->lengths++;
   else if (strcasecmp(key, "Transfer-Encoding") == 0) f->coded |= !value || strcasecmp(value, "chunked") != 0;
   return MHD_YES;
@@ -186,13 +195,11 @@ static enum MHD_Result note_framing(void *context, enum MHD_ValueKind kind, cons
 
 /* Where a request ends has to be beyond doubt, or somebody between us and the client could see others than we do. And
    texts end at a NUL here, so that one within them would hide the rest. */
-static bool is_framed(peri_http_request *r, const char *version) {
-  framing f = {0};
-  MHD_get_connection_values(r->connection->mhd, MHD_HEADER_KIND, note_framing, &f);
-  if (f.coded) peri__http_refuse(r, 501, "Transfer-Encoding: only chunked is known");
-  else if (f.lengths > 1) peri__http_refuse(r, 400, "there are %d headers Content-Length", f.lengths);
-  else if (f.hosts != 1 && (f.hosts > 1 || strcmp(version, "HTTP/1.1") == 0))
-    peri__http_refuse(r, 400, "one header Host is wanted, there are %d", f.hosts);
+static bool is_framed(peri_http_request *r, const char *version, const framing *f) {
+  if (f->coded) peri__http_refuse(r, 501, "Transfer-Encoding: only chunked is known");
+  else if (f->lengths > 1) peri__http_refuse(r, 400, "there are %d headers Content-Length", f->lengths);
+  else if (f->hosts != 1 && (f->hosts > 1 || strcmp(version, "HTTP/1.1") == 0))
+    peri__http_refuse(r, 400, "one header Host is wanted, there are %d", f->hosts);
   else if (r->hides) peri__http_refuse(r, 400, "there is a %%00 in the path or the query");
   else return true;
   return false;
@@ -322,8 +329,10 @@ int peri__http_handle(peri_http_request *r, const char *url, const char *method,
                       size_t *bytes) {
   if (!r->begun) {
     r->begun = true;
-    decide(r, url, method);
-    if (!is_framed(r, version)) return break_off(r);
+    framing f = {0};
+    MHD_get_connection_values(r->connection->mhd, MHD_HEADER_KIND, note_framing, &f);
+    decide(r, url, method, f.host);
+    if (!is_framed(r, version, &f)) return break_off(r);
     return look_at_length(r);
   }
   if (*bytes) return take(r, data, bytes);

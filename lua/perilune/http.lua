@@ -51,7 +51,8 @@ local OPTIONS = {
   { "threads", "integer", 1 }, { "workers", "integer", 1 }, { "batch", "integer", 256 }, { "window", "number", 0.002 },
   { "queue", "integer", 4096 }, { "body", "integer", 8 << 20 }, { "header", "integer", 16 << 10 },
   { "connections", "integer", 16384 }, { "idle", "number", 60 }, { "receive", "number", 10 }, { "answer", "number", 30 },
-  { "token", "string" }, { "cors", "table|string" }, { "headers", "table", {} }, { "access_log", "string" },
+  { "token", "string" }, { "cors", "table|string" }, { "hosts", "table|string" }, { "headers", "table", {} },
+  { "access_log", "string" },
   { "models", "table", args.required }, { "files", "table", {} }, { "routes", "table", {} },
 }
 local MODEL = { { "name", "string", args.required }, { "shape", "table", args.required }, { "labels", "table", args.required },
@@ -134,7 +135,8 @@ function library.door.models(door, list) return swap_models(door, model_list(lis
 --   threads = 1 that serve connections, workers = 1 that read pictures, strokes and large JSON; batch = 256 images at
 --   most, window = 0.002 s at most, queue = 4096 images that wait at most (then 429); body = 8 MiB, header = 16 KiB,
 --   connections = 16384; idle = 60 s, receive = 10 s for a whole request (then 408), answer = 30 s (then 503); token = a
---   bearer token that all but files, /healthz and /readyz want; cors = a list of origins, or "*"; headers = { { name, value }, ... }
+--   bearer token that all but files, /healthz and /readyz want; cors = a list of origins, or "*"; hosts = a list of
+--   names that a request's Host may be beside localhost (where the door is on loopback, or when there are any); headers = { { name, value }, ... }
 --   on every answer; access_log = a path or "-"; models = { { name =, shape = { 28, 28, 1 }, labels = { ... }, threshold = 0 }, ... };
 --   files = { ["/"] = { type =, body =, headers = { ... } }, ... }; routes = { ["POST /v1/predict"] = "predict" | "images" | "plain", ... }
 -- @return the door
@@ -142,6 +144,8 @@ function http.open(options)
   local o = args.named("http.open", options, OPTIONS)
   if type(o.cors) == "string" then o.cors = { o.cors } end
   if o.cors then texts("cors", o.cors) end
+  if type(o.hosts) == "string" then o.hosts = { o.hosts } end
+  if o.hosts then texts("hosts", o.hosts) end
   o.headers = header_list("headers", o.headers)
   o.models = model_list(o.models)
   o.files = file_list(o.files)

@@ -162,8 +162,10 @@ asks 404 'without --corrections' 'v1/correct?label=7' "${raw[@]}" @seven.raw
 asks 200 'result="failed"\} 1' metrics
 ended INT 0
 
-# A token.
-PERILUNE_TOKEN=secret start
+# A token, and names to be asked by: a page of another site, whose name stands for this address, is none of ours.
+PERILUNE_TOKEN=secret start --allow-host digits.example.org
+asks 403 'evil\.example.*--allow-host' '' -H 'Host: evil.example'
+asks 200 '<canvas' '' -H 'Host: digits.example.org'
 asks 401 'status":401' v1/predict "${raw[@]}" @seven.raw
 check "401 says how" grep -qi '^www-authenticate: bearer' heads
 asks 200 '"label":7' v1/predict -H 'Authorization: Bearer secret' "${raw[@]}" @seven.raw
@@ -221,6 +223,7 @@ fails 1 'does not fit into a URL' --model 'a b=three.h5'
 fails 1 'two models have the name' --model three.h5 --model three=four.h5
 fails 1 'make.lua' --model make.lua
 fails 1 'cors wants an origin' --cors example.org
+fails 1 'allow-host wants a name' --allow-host http://example.org
 fails 1 'expected a folder' --corrections three.h5
 fails 1 'none of this machine' --host 192.0.2.1
 fails 0 'SIGHUP loads' --help

@@ -103,6 +103,13 @@ describe("perilune.http", function()
     assert.equal(405, finish(ask "/predict"))
   end)
 
+  it("is asked by the names that it may be asked by", function()
+    open { hosts = "digits.example.org" }
+    assert.equal(403, finish(ask("/", "-H 'Host: evil.example'")))
+    assert.equal(200, finish(ask("/", "-H 'Host: digits.example.org:80'")))
+    assert.error_matches(function() open { hosts = { 1 } } end, "hosts%[1%]: a string is wanted")
+  end)
+
   it("gives images as a batch, and answers with its probabilities", function()
     open()
     local pipe = raw("/predict?input=1", bytes(255, 0, 51, 0, 0, 0, 0, 255))

@@ -46,10 +46,11 @@ describe("the door", function()
       local file <close> = assert(io.open(scratch.file(name), "w"))
       file:write(text)
     end
-    start { models = { { name = "a", net = net_of(1) }, { name = "b", net = net_of(2) } }, port = 0, queue = 7, cors = "*" }
+    start { models = { { name = "a", net = net_of(1) }, { name = "b", net = net_of(2) } }, port = 0, queue = 7, cors = "*",
+      hosts = "digits.example.org" }
     local given = door.given
-    assert.same({ "127.0.0.1", 0, 7, 256, 0.002, 8 << 20, { "*" } }, { given.host, given.port, given.queue, given.batch, given.window,
-      given.body, given.cors })
+    assert.same({ "127.0.0.1", 0, 7, 256, 0.002, 8 << 20, { "*" }, { "digits.example.org" } }, { given.host, given.port, given.queue,
+      given.batch, given.window, given.body, given.cors, given.hosts })
     assert.same({ "a", "b" }, { given.models[1].name, given.models[2].name })
     assert.same({ ["POST /v1/predict"] = "predict", ["POST /v1/explain"] = "images", ["POST /v1/correct"] = "images",
       ["GET /v1/models"] = "plain", ["GET /metrics"] = "plain" }, given.routes)
@@ -220,6 +221,8 @@ describe("options", function()
     says("visible ASCII", serve.start, { token = "ä" })
     says("cors wants an origin", serve.start, { cors = "example.org" })
     says("cors wants an origin", serve.start, { cors = { "https://example.org/path" } })
+    says("allow-host wants a name", serve.start, { hosts = "example.org:80" })
+    says("allow-host wants a name", serve.start, { hosts = { "a.example", "" } })
     says("no folder", serve.start, { door = fake.door().open, page = scratch.file "nowhere" })
   end)
 

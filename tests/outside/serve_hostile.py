@@ -319,6 +319,10 @@ def test_doors(checks, build):
                 allowed = got.headers.get("access-control-allow-origin") if got else "?"
                 checks.check(f"{arguments} Origin {str(origin)[:50]}: what CORS says", allowed == (friend if arguments
                     and origin == friend else None), allowed)
+            for host, wanted in (("localhost:1", 200), ("[::1]", 200), ("evil.example", 403), (friend[8:], 403),
+                                 ("127.0.0.1.evil.example", 403), ("localhost\x0b.evil", 403), ("", 403), ("x" * 3000, 403)):
+                got = service.ask("POST", "/v1/predict", raw, {"Origin": f"http://{host}", "Host": host})
+                checks.check(f"{arguments} rebound to {host[:50]!r}: {wanted}", got and got.status in (wanted, 400), got)
             got = service.ask("OPTIONS", "/v1/predict", None, {"Origin": friend, "Access-Control-Request-Method": "POST",
                                                                "Access-Control-Request-Headers": "content-type"})
             said = got.headers.get("access-control-allow-origin") if got else "?"

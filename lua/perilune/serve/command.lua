@@ -70,6 +70,9 @@ local function parser_of()
     .. "of the machine see a command's options."):argname "TOKEN"
   parser:option("--cors", "An origin whose pages may ask, such as https://example.org, or *; can be given more than once.")
     :argname "ORIGIN":count "*"
+  parser:option("--allow-host", "A name to be asked by (a request's Host), as behind a proxy that hands it on; can be given more "
+    .. "than once. On a loopback address only localhost and such addresses are allowed else, so that no page of another site "
+    .. "can pass for this one (DNS rebinding); elsewhere any name is, until one is given."):argname "NAME":count "*":target "hosts"
   parser:option("--access-log", "A line of JSON for each request, into this file; - is standard output.")
     :argname "FILE":target "access_log"
   parser:option("--corrections", "Keeps pictures that /v1/correct is told the class of, in this folder.")

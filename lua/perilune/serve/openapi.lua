@@ -80,6 +80,7 @@ local function header(description, kind) return { description = description, sch
 
 -- What can befall any request that Lua or the net answers.
 local function add_common(answers, service)
+  answers["403"] = failure "The Host, or the Origin of a page that posts, is none that this service allows."
   if service.options.token then
     answers["401"] = failure("No bearer token, or another.", { ["WWW-Authenticate"] = header "Bearer" })
   end
@@ -89,7 +90,6 @@ end
 
 local function add_body_answers(answers, row)
   answers["400"] = failure "The body is malformed: the reason names the byte."
-  answers["403"] = failure "The request comes from a page of another origin, which this service does not allow."
   answers["404"] = failure(row.storage and "There is no such model, or corrections are not kept." or "There is no such model.")
   answers["408"] = failure "The request took too long to arrive."
   answers["413"] = failure "The body is larger than the service takes, or holds too much."
@@ -120,6 +120,7 @@ local function operation_of(row, service)
   if row.kind ~= "door" and row.kind ~= "file" then add_common(answers, service) end
   if row.body then add_body_answers(answers, row) end
   if row.kind == "file" then
+    answers["403"] = failure "The Host is none that this service allows."
     answers["304"] = { description = "As the client has it already (If-None-Match)." }
   end
   if row.path == "/readyz" then answers["503"] = failure "Not yet, or not any more." end

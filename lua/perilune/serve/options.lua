@@ -25,6 +25,7 @@ options.list = {
   { "answer", "number", 30, least = 0.1, most = 3600 },
   { "token", "string" },
   { "cors", "table|string" },
+  { "hosts", "table|string" },
   { "access_log", "string" },
   { "corrections", "string" },
   { "corrections_most", "integer", 10000, least = 1, most = 1 << 30 },
@@ -36,7 +37,8 @@ options.list = {
 
 -- What goes to the door as it is.
 options.for_door = { "host", "port", "reuse_port", "threads", "workers", "batch", "window", "queue", "body", "header",
-  "connections", "idle", "receive", "answer", "token", "cors", "access_log" }
+  "connections", "idle", "receive", "answer", "token", "cors", "hosts",
+  "access_log" }
 
 local function check_range(row, value)
   if row.least and value ~= nil and not (value >= row.least and value <= row.most) then
@@ -63,6 +65,18 @@ local function check_origins(cors)
   return cors
 end
 
+-- Names as a Host has them, without a port: any port will do.
+local function check_hosts(hosts)
+  if type(hosts) == "string" then hosts = { hosts } end
+  for _, name in ipairs(hosts or {}) do
+    name = tostring(name)
+    if #name > 255 or not (name:find "^[%w_-][%w._-]*$" or name:find "^%[[%x:.]+%]$") then
+      error(("serve: allow-host wants a name such as digits.example.org, without a port, got %q"):format(name), 0)
+    end
+  end
+  return hosts
+end
+
 --- Checks options.
 -- @param given a table, or nil
 -- @return a new table with every option that has a value
@@ -72,6 +86,7 @@ function options.check(given)
   for _, row in ipairs(options.list) do check_range(row, o[row[1]]) end
   check_token(o.token)
   o.cors = check_origins(o.cors)
+  o.hosts = check_hosts(o.hosts)
   if type(o.models) == "string" then o.models = { o.models } end
   if o.corrections == "" then error("serve: corrections wants a folder's path, got an empty one", 0) end
   return o

@@ -72,7 +72,8 @@ bool client_read(int fd, reply *out, bool head_only) {
 bool client_request(int fd, const char *method, const char *path, const char *lines, const void *body, size_t size) {
   char head[4096], length[64] = "";
   if (body) snprintf(length, sizeof length, "Content-Length: %zu\r\n", size);
-  int n = snprintf(head, sizeof head, "%s %s HTTP/1.1\r\nHost: here\r\n%s%s\r\n", method, path, length, lines ? lines : "");
+  const char *host = lines && strstr(lines, "Host: ") ? "" : "Host: localhost\r\n";
+  int n = snprintf(head, sizeof head, "%s %s HTTP/1.1\r\n%s%s%s\r\n", method, path, host, length, lines ? lines : "");
   return client_send(fd, head, (size_t)n) && (!body || client_send(fd, body, size));
 }
 

@@ -35,7 +35,7 @@ int client_connect(int port);
 bool client_send(int fd, const void *bytes, size_t size);
 bool client_text(int fd, const char *text);
 bool client_read(int fd, reply *out, bool head_only);
-/* One request with a body (NULL: none) and more header lines, each ended by \r\n. */
+/* One request with a body (NULL: none) and more header lines, each ended by \r\n; its Host is localhost when they name none. */
 bool client_request(int fd, const char *method, const char *path, const char *lines, const void *body, size_t size);
 /* The same on a connection of its own; returns the status. */
 int ask(int port, const char *method, const char *path, const char *lines, const void *body, size_t size, reply *out);

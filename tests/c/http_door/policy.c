@@ -67,7 +67,7 @@ static void test_origins(void) {
   static const char *friends[] = {"http://friend.example"}, *everyone[] = {"*"};
   peri_http_options o = options_of();
   if (!program_open(&p, &o)) return;
-  CHECK(post("/predict", RAW "Origin: http://here\r\n") == 200 && post("/predict", RAW "Origin: https://here\r\n") == 200);
+  CHECK(post("/predict", RAW "Origin: http://localhost\r\n") == 200 && post("/predict", RAW "Origin: https://localhost\r\n") == 200);
   CHECK(post("/predict", RAW "Origin: http://elsewhere\r\n") == 403 && has(&r, "http://elsewhere"));
   CHECK(post("/predict", RAW "Origin: null\r\n") == 403);
   CHECK(ask(peri_http_port(p.door), "GET", "/plain", "Origin: http://elsewhere\r\n", NULL, 0, &r) == 200 && !has(&r, "Access-Control"));
@@ -83,6 +83,54 @@ static void test_origins(void) {
   o.origins = everyone;
   if (!program_open(&p, &o)) return;
   CHECK(post("/predict", RAW "Origin: http://elsewhere\r\n") == 200 && has(&r, "Access-Control-Allow-Origin: *\r\n"));
+  program_close(&p);
+}
+
+static int get_from(const char *host) {
+  char line[600];
+  snprintf(line, sizeof line, "Host: %s\r\n", host);
+  return ask(peri_http_port(p.door), "GET", "/plain", line, NULL, 0, &r);
+}
+
+/* A page of another site whose name stands for this address is refused, whatever it asks. */
+static void test_hosts(void) {
+  static const char *const names[] = {"digits.example.org", "[fd00::1]"};
+  static const char *const own[] = {"localhost", "LocalHost:80", "localhost.", "a.b.localhost:1", "127.0.0.1", "127.8.9.1:65535", "[::1]",
+                                    "[::1]:8080", "[0:0::1]", "[::ffff:127.0.0.1]"};
+  static const char *const others[] = {"evil.example", "localhost.evil.example", "evillocalhost", "localhost@evil.example", "localhost:80@evil",
+                                       "127.0.0.1.evil.example", "127.evil.example", "192.168.0.1", "[::2]", "[::1].evil", "::1", "[::1", "[]", "",
+                                       ".", ":80", "localhost:80:80", "localhost evil.example", "digits.example.org", "0.0.0.0"};
+  char longest[301] = "";
+  memset(longest, 'a', 300);
+  peri_http_options o = options_of();
+  if (!program_open(&p, &o)) return;
+  for (size_t i = 0; i < sizeof own / sizeof *own; i++) CHECK(get_from(own[i]) == 200 || (printf("%s\n", own[i]), 0));
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) CHECK(get_from(others[i]) == 403 || (printf("%s\n", others[i]), 0));
+  CHECK(get_from(longest) == 403 && has(&r, "--allow-host NAME"));
+  const char *rebound = RAW "Host: evil.example:80\r\nOrigin: http://evil.example:80\r\n";
+  CHECK(post("/predict", rebound) == 403 && has(&r, "by the name evil.example:80 (Host)") && has(&r, "nosniff"));
+  CHECK(ask(peri_http_port(p.door), "OPTIONS", "/predict", "Host: evil.example\r\n", NULL, 0, &r) == 403);
+  CHECK(ask(peri_http_port(p.door), "GET", "/", "Host: evil.example\r\n", NULL, 0, &r) == 403 && !has(&r, "hello"));
+  CHECK(ask(peri_http_port(p.door), "GET", "/nowhere", "Host: evil.example\r\n", NULL, 0, &r) == 403);
+  CHECK(ask(peri_http_port(p.door), "GET", "/healthz", "Host: balancer\r\n", NULL, 0, &r) == 200);
+  CHECK(ask(peri_http_port(p.door), "GET", "/readyz", "Host: balancer\r\n", NULL, 0, &r) == 503 && has(&r, "not ready"));
+  int fd = client_connect(peri_http_port(p.door));
+  CHECK(client_text(fd, "GET /plain HTTP/1.0\r\n\r\n") && client_read(fd, &r, false) && r.status == 200);
+  close(fd);
+  program_close(&p);
+  o.hosts = names;
+  o.host_count = 2;
+  if (!program_open(&p, &o)) return;
+  CHECK(get_from("digits.example.org") == 200 && get_from("Digits.example.ORG:443") == 200 && get_from("[FD00::1]:8") == 200);
+  CHECK(get_from("localhost") == 200 && get_from("x.digits.example.org") == 403 && get_from("digits.example.or") == 403);
+  program_close(&p);
+  o.host = "0.0.0.0";
+  if (!program_open(&p, &o)) return;
+  CHECK(get_from("digits.example.org") == 200 && get_from("evil.example") == 403);
+  program_close(&p);
+  o.host_count = 0;
+  if (!program_open(&p, &o)) return;
+  CHECK(get_from("evil.example") == 200);
   program_close(&p);
 }
 
@@ -146,6 +194,7 @@ void test_policy(void) {
   test_files();
   test_token();
   test_origins();
+  test_hosts();
   test_models();
   test_options();
 }
@@ -198,9 +247,9 @@ static void test_sizes(void) {
   CHECK(client_request(fd, "POST", "/nowhere", RAW, big, 60000) && client_read(fd, &r, false) && r.status == 404);
   CHECK(client_request(fd, "POST", "/predict", RAW, image, PIXELS) && client_read(fd, &r, false) && r.status == 200);
   /* no length is claimed: pieces, up to the limit */
-  CHECK(client_text(fd, "POST /predict HTTP/1.1\r\nHost: a\r\n" RAW "Transfer-Encoding: chunked\r\n\r\n10\r\n") && client_send(fd, image, 16));
+  CHECK(client_text(fd, "POST /predict HTTP/1.1\r\nHost: localhost\r\n" RAW "Transfer-Encoding: chunked\r\n\r\n10\r\n") && client_send(fd, image, 16));
   CHECK(client_text(fd, "\r\n0\r\n\r\n") && client_read(fd, &r, false) && r.status == 200 && has(&r, "\"label\":3"));
-  CHECK(client_text(fd, "POST /predict HTTP/1.1\r\nHost: a\r\n" RAW "Transfer-Encoding: chunked\r\n\r\n11170\r\n"));
+  CHECK(client_text(fd, "POST /predict HTTP/1.1\r\nHost: localhost\r\n" RAW "Transfer-Encoding: chunked\r\n\r\n11170\r\n"));
   CHECK(client_send(fd, big, 70000) && client_read(fd, &r, false) && r.status == 413);
   CHECK(!client_read(fd, &r, false)); /* and the end */
   close(fd);
