@@ -69,8 +69,9 @@ static int create(peri_file_writer *w) {
     if (w->fd >= 0) return PERI_OK;
     if (errno != EEXIST) break;
   }
-  return peri_fail(PERI_EIO, "%s: cannot create a file in folder '%.*s': %s", w->target, folder ? (int)folder : 1,
-                   folder ? w->target : ".", strerror(errno));
+  const char *hint = errno == ENOENT ? " (make the folder first)" : "";
+  return peri_fail(PERI_EIO, "%s: cannot create a file in folder '%.*s': %s%s", w->target, folder ? (int)folder : 1,
+                   folder ? w->target : ".", strerror(errno), hint);
 }
 
 int peri_file_writer_open(peri_file_writer **out, const char *path) {

@@ -1,5 +1,6 @@
 --- Kernelspecs: the folders by which Jupyter finds a kernel. Each file is there whole or not at all.
 -- @module perilune.kernel.install
+local core = require "perilune.core"
 local json = require "perilune.json"
 local script = require "perilune.script"
 local logo = require "perilune.kernel.logo"
@@ -51,19 +52,6 @@ function install.folder(options)
   return data .. "/kernels/" .. name:lower()
 end
 
-local function write(path, text)
-  local partial = path .. ".partial"
-  local file, problem = io.open(partial, "wb")
-  if not file then error("cannot write " .. problem, 0) end
-  local ok, reason = file:write(text)
-  local closed, late = file:close()
-  if ok and closed then ok, reason = os.rename(partial, path) end
-  if not (ok and closed) then
-    os.remove(partial)
-    error(("cannot write %s: %s"):format(path, tostring(reason or late)), 0)
-  end
-end
-
 --- The text of kernel.json.
 -- @param program  the absolute path of the perilune command
 -- @param name     nil, or a name of its own, which is then shown too
@@ -79,10 +67,9 @@ end
 -- The pictures need libpng; without it the SVG has to do. Returns the names written.
 local function write_logos(folder)
   local written = { "logo-svg.svg" }
-  write(folder .. "/logo-svg.svg", logo.svg())
+  core.write_file(folder .. "/logo-svg.svg", logo.svg())
   local ok, image = pcall(require, "perilune.image")
   if not ok then return written end
-  local core = require "perilune.core"
   for name, size in pairs(LOGOS) do
     image.save(folder .. "/" .. name, core.tensor(logo.pixels(size)))
     written[#written + 1] = name
@@ -100,7 +87,7 @@ function install.write(options, program)
   script.make_folder(folder .. "/kernel.json")
   local files = write_logos(folder)
   -- Last: a folder with this file is a kernel to Jupyter.
-  write(folder .. "/kernel.json", install.spec(program, options.name))
+  core.write_file(folder .. "/kernel.json", install.spec(program, options.name))
   table.insert(files, 1, "kernel.json")
   return folder, files
 end

@@ -27,17 +27,10 @@ function Scratch:new()
   return path
 end
 
---- Writes a whole file, which messages call `name`.
--- @raise an error with the name and the system's reason
-local function write(path, bytes, name)
-  local file, reason, code = io.open(path, "wb")
-  if not file then
-    local hint = code == 2 and name ~= path and " (make its folder first)" or ""
-    error(("plot: cannot write %s: %s%s"):format(name, reason:match("[^:]*$"):gsub("^ ", ""), hint), 0)
-  end
-  local ok, why = file:write(bytes)
-  local closed, late = file:close()
-  if not ok or not closed then error(("plot: cannot write %s: %s"):format(name, why or late), 0) end
+local function write(path, bytes)
+  local file <close> = assert(io.open(path, "wb"))
+  assert(file:write(bytes))
+  assert(file:close())
 end
 
 local function read(path)
@@ -79,7 +72,7 @@ end
 function gnuplot.run(script, how)
   local files <close> = scratch()
   local source, complaints = files:new(), files:new()
-  write(source, script, source)
+  write(source, script)
   -- A window's process would keep our end of a pipe open for as long as the window lives.
   local window = how and how.window
   local command = ('exec "${PERILUNE_GNUPLOT:-gnuplot}" -d %s %s </dev/null 2>%s%s'):format(
@@ -114,21 +107,6 @@ function gnuplot.terminals()
     known[program] = set
   end
   return known[program]
-end
-
---- Puts bytes into a file: into a new one in the same folder first, which then takes its place, so that the
--- path holds the old file or the whole new one, never a part.
-function gnuplot.write_file(path, bytes)
-  local files <close> = scratch()
-  local unique = files:new():match("[%w_]+$")
-  local folder, name = path:match("^(.*/)([^/]*)$")
-  folder, name = folder or "", name or path
-  if name == "" then error(("plot: '%s' is a folder; give a file's path"):format(path), 0) end
-  local part = ("%s.%s.%s"):format(folder, name:sub(1, 200), unique)
-  files[#files + 1] = part
-  write(part, bytes, path)
-  local ok, reason = os.rename(part, path)
-  if not ok then error(("plot: cannot write %s: %s"):format(path, reason), 0) end
 end
 
 return gnuplot

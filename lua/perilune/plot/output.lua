@@ -5,6 +5,7 @@
 -- and takes these methods. ctx is what charts.lua describes.
 -- @module perilune.plot.output
 local args = require "perilune.args"
+local core = require "perilune.core"
 local display = require "perilune.display"
 local color = require "perilune.plot.color"
 local gnuplot = require "perilune.plot.gnuplot"
@@ -169,7 +170,7 @@ function output:save(path, options)
     error(("fig:save: cannot tell the format from '%s'; end it in .png, .svg, .pdf, .txt or .gp"):format(path), 2)
   end
   if not (o.scale > 0 and o.scale <= 16) then error("fig:save: scale wants more than 0 and at most 16", 2) end
-  gnuplot.write_file(path, savers[ending](self, o))
+  core.write_file(path, savers[ending](self, o))
   return self
 end
 

@@ -6,6 +6,7 @@
 -- All lists have the same length. A run that Ctrl-C ended has history.interrupted = true, and
 -- history.partial holds the figures of the epoch that was cut short.
 -- @module perilune.train.history
+local core = require "perilune.core"
 local html = require "perilune.display.html"
 local interruption = require "perilune.interruption"
 local json = require "perilune.json"
@@ -116,32 +117,14 @@ local function csv(history)
   return table.concat(lines, "\n") .. "\n"
 end
 
---- Writes a text beside its place and then renames it, so that there is never half a file.
--- @return path
--- @raise an error that names the path
-function methods.write(path, text)
-  local temporary = path .. ".tmp"
-  local file, reason = io.open(temporary, "wb")
-  if not file then error(("cannot write %s"):format(reason), 0) end
-  local ok
-  ok, reason = file:write(text)
-  local closed, close_reason = file:close()
-  if ok and closed then ok, reason = os.rename(temporary, path) end
-  if not (ok and closed) then
-    os.remove(temporary)
-    error(("cannot write %s: %s"):format(path, tostring(reason or close_reason)), 0)
-  end
-  return path
-end
-
---- Saves the columns as JSON or CSV, by the path's ending.
+--- Saves the columns as JSON or CSV, by the path's ending. The file appears whole or not at all.
 -- @return the history
 function methods:save(path)
   local text
   if path:find "%.json$" then text = json_text(self)
   elseif path:find "%.csv$" then text = csv(self)
   else error(("history:save: %s: the name must end in .json or .csv"):format(path), 2) end
-  methods.write(path, text)
+  core.write_file(path, text)
   return self
 end
 

@@ -60,6 +60,10 @@ end
 function fake.core()
   local core = { files = {}, flag = false, handlers = 0, now = 0 }
   local rng, recording = { key = 1, position = 0 }, true
+  function core.write_file(path, bytes)
+    local file <close> = assert(io.open(path, "wb"))
+    assert(file:write(bytes))
+  end
   function core.seed(n) rng = { key = n, position = 0 } end
   function core.rng_state() return { key = rng.key, position = rng.position } end
   function core.set_rng_state(state) rng = { key = state.key, position = state.position } end
