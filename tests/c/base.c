@@ -16,16 +16,9 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "base/threads.h"
+#include "test.h"
 
-static int failures;
-
-#define CHECK(condition)                                                                                               \
-  do {                                                                                                                 \
-    if (!(condition)) {                                                                                                \
-      printf("%s:%d: %s\n", __FILE__, __LINE__, #condition);                                                           \
-      failures++;                                                                                                      \
-    }                                                                                                                  \
-  } while (0)
+_Atomic int failures;
 
 /* ---------------------------------------------------------------- status */
 

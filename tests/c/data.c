@@ -12,16 +12,9 @@
 #include "base/status.h"
 #include "base/threads.h"
 #include "data/data.h"
+#include "test.h"
 
-static int failures;
-#define CHECK(condition)                                                                           \
-  do {                                                                                             \
-    if (!(condition)) {                                                                            \
-      printf("%s:%d: failed: %s   [message: %s]\n", __FILE__, __LINE__, #condition, peri_message()); \
-      failures++;                                                                                  \
-    }                                                                                              \
-  } while (0)
-
+_Atomic int failures;
 static char folder[] = "/tmp/perilune_test_data.XXXXXX";
 static char path[256];
 

@@ -15,17 +15,10 @@
 #include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "test.h"
 
-static int failures;
+_Atomic int failures;
 static char folder[] = "/tmp/perilune-file-XXXXXX";
-
-#define CHECK(condition)                                                                            \
-  do {                                                                                             \
-    if (!(condition)) {                                                                            \
-      fprintf(stderr, "%s:%d: not true: %s (message: %s)\n", __FILE__, __LINE__, #condition, peri_message()); \
-      failures++;                                                                                  \
-    }                                                                                              \
-  } while (0)
 
 static const char *path_of(const char *name) {
   static char paths[4][128];

@@ -14,17 +14,10 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "base/memory.h"
+#include "test.h"
 
-static int failures;
+_Atomic int failures;
 static char folder[] = "/tmp/perilune-hdf5-XXXXXX";
-
-#define CHECK(condition)                                                                            \
-  do {                                                                                             \
-    if (!(condition)) {                                                                            \
-      fprintf(stderr, "%s:%d: not true: %s (message: %s)\n", __FILE__, __LINE__, #condition, peri_message()); \
-      failures++;                                                                                  \
-    }                                                                                              \
-  } while (0)
 
 static const char *path_of(const char *name) {
   static char paths[4][128];

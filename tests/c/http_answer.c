@@ -7,16 +7,9 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "hosts/http_body.h"
+#include "test.h"
 
-static int failures;
-#define CHECK(condition)                                                    \
-  do {                                                                      \
-    if (!(condition)) {                                                     \
-      printf("%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);        \
-      failures++;                                                           \
-    }                                                                       \
-  } while (0)
-
+_Atomic int failures;
 static peri_text text;
 
 static void number_is(double value, const char *wanted) {

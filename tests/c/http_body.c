@@ -9,15 +9,9 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "test.h"
 
-static int failures;
-#define CHECK(condition)                                                    \
-  do {                                                                      \
-    if (!(condition)) {                                                     \
-      printf("%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);        \
-      failures++;                                                           \
-    }                                                                       \
-  } while (0)
+_Atomic int failures;
 
 /* --- what a body is read with --- */
 

@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "image/samples.h"
 
-int failures;
+_Atomic int failures;
 static char folder[] = "/tmp/perilune_test_image.XXXXXX";
 static char path[256];
 static sample_file file;

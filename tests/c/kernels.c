@@ -11,16 +11,9 @@
 #include "base/interrupt.h"
 #include "base/memory.h"
 #include "kernels/kernels.h"
+#include "test.h"
 
-static int failures;
-
-#define CHECK(condition)                                                                                               \
-  do {                                                                                                                 \
-    if (!(condition)) {                                                                                                \
-      printf("%s:%d: %s\n", __FILE__, __LINE__, #condition);                                                           \
-      failures++;                                                                                                      \
-    }                                                                                                                  \
-  } while (0)
+_Atomic int failures;
 
 /* ---------------------------------------------------------------- the choice */
 

@@ -14,16 +14,9 @@
 #include "base/threads.h"
 #include "data/data.h"
 #include "data/loader.h"
+#include "test.h"
 
-static int failures;
-#define CHECK(condition)                                                                           \
-  do {                                                                                             \
-    if (!(condition)) {                                                                            \
-      printf("%s:%d: failed: %s   [message: %s]\n", __FILE__, __LINE__, #condition, peri_message()); \
-      failures++;                                                                                  \
-    }                                                                                              \
-  } while (0)
-
+_Atomic int failures;
 enum { N = 203, SIDE = 14, CHANNELS = 2, ROW = SIDE * SIDE * CHANNELS, CLASSES = 5 };
 static peri_tensor *pictures, *labels, *order;
 static peri_augment everything;

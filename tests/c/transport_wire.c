@@ -6,17 +6,9 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "test.h"
 
-static int failures;
-
-#define CHECK(condition)                                                                                               \
-  do {                                                                                                                 \
-    if (!(condition)) {                                                                                                \
-      printf("%s:%d: %s\n", __FILE__, __LINE__, #condition);                                                           \
-      failures++;                                                                                                      \
-    }                                                                                                                  \
-  } while (0)
-
+_Atomic int failures;
 static peri_slice slice(const char *text) { return (peri_slice){text, strlen(text)}; }
 
 static int equals(const peri_text *b, const char *text) {

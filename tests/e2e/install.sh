@@ -3,22 +3,9 @@
 # build folder and the source tree are not looked at; a file system view without them is used where it can be had.
 # Usage: install.sh BUILD_FOLDER
 set -u
-build=$(cd "${1:?usage: install.sh BUILD_FOLDER}" && pwd)
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# shellcheck source=tests/support/checks.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../support/checks.sh"
 prefix=$work/prefix
-failures=0
-check() { # what, command...
-  local what=$1
-  shift
-  if "$@" >"$work/check.log" 2>&1; then echo "ok    $what"
-  else
-    failures=$((failures + 1))
-    echo "FAIL  $what"
-    tail -n 20 "$work/check.log"
-  fi
-}
 
 cmake --install "$build" --prefix "$prefix" >"$work/install.log" 2>&1 || { cat "$work/install.log"; exit 1; }
 cat >"$work/net.lua" <<'LUA'
@@ -88,4 +75,4 @@ check "and runs" alone "$work/public_api"
 check "each header it names is there" bash -c 'for header in $(grep -rhoE "#include \"[^\"]+\"" "$0" | cut -d\" -f 2 | sort -u); do
   [ -e "$0/$header" ] || [ -n "$(find "$0" -path "*/$header")" ] || { echo "$header is missing"; exit 1; }; done' "$prefix/include/perilune"
 
-[ $failures = 0 ] || { echo "install.sh: $failures failed"; exit 1; }
+finish

@@ -3,33 +3,13 @@
 # in one go or resumed. Usage: mnist.sh BUILD_FOLDER; skips without the data.
 # slow: four epochs
 set -u
-build=$(cd "${1:?usage: mnist.sh BUILD_FOLDER}" && pwd)
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-unset LUA_INIT LUA_INIT_5_4
-bash "$root/scripts/fetch_mnist.sh" --quiet 2>/dev/null || { echo "skipped: MNIST is not here and cannot be fetched (scripts/fetch_mnist.sh says why)"; exit 77; }
+# shellcheck source=tests/support/checks.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../support/checks.sh"
+needs_mnist
 command -v gnuplot >/dev/null || { echo "skipped: no gnuplot"; exit 77; }
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-
-failures=0
-check() { # what, command...
-  local what=$1
-  shift
-  if "$@" >check.log 2>&1; then echo "ok    $what"
-  else
-    failures=$((failures + 1))
-    echo "FAIL  $what"
-    tail -n 20 check.log
-  fi
-}
 train() { # name, options
-  local name=$1
-  shift
-  "$build/perilune" "$root/scripts/train_mnist.lua" --json --seed 5 --model "$name.h5" --plot "$name.png" \
-    --history "$name.json" "$@" >"$name.out" 2>"$name.log" || { cat "$name.log"; return 1; }
+  script "$1" train_mnist.lua --json --seed 5 --model "$1.h5" --plot "$1.png" --history "$1.json" "${@:2}"
 }
-lua() { "$build/perilune" "$@"; }
 
 check "one epoch with one thread" train one --epochs 1 --threads 1
 check "one epoch with two threads" train two --epochs 1 --threads 2
@@ -77,7 +57,7 @@ check "two epochs in one go" train whole --epochs 2 --no-plot --schedule constan
 check "1 + resume + 1 is 2, bit for bit" cmp rest.h5 whole.h5
 check "and it is not what one epoch gave" bash -c '! cmp -s part.h5 whole.h5'
 
-check "evaluate.lua" bash -c '"$0/perilune" "$1/scripts/evaluate.lua" --model one.h5 --json >evaluated.out' "$build" "$root"
+check "evaluate.lua" script evaluated evaluate.lua --model one.h5 --json
 cat >agrees.lua <<'LUA'
 local json = require "perilune.json"
 local function last(path)
@@ -116,7 +96,7 @@ for _, result in ipairs(results) do
 end
 assert(#results == 10 and right >= 9, right .. " of " .. #results)
 LUA
-check "predict.lua" bash -c '"$0/perilune" "$1/scripts/predict.lua" --model one.h5 --json {0..9}.png >predicted.out' "$build" "$root"
+check "predict.lua" script predicted predict.lua --model one.h5 --json {0..9}.png
 check "predict.lua knows them" lua said.lua
 
 cat >drawings.lua <<'LUA'
@@ -140,4 +120,4 @@ assert(right >= 25 and result.drawings == 41 and result.test_accuracy > 0.9, rig
 LUA
 check "the net has a class more, knows it, and is one of MNIST's still" lua extra.lua
 
-[ $failures = 0 ] || { echo "mnist.sh: $failures failed"; exit 1; }
+finish

@@ -3,31 +3,10 @@
 # runs from beginning to end. Usage: recogniser.sh BUILD_FOLDER; skips without MNIST.
 # slow: draws some ten thousand pictures, and an epoch of training
 set -u
-build=$(cd "${1:?usage: recogniser.sh BUILD_FOLDER}" && pwd)
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-unset LUA_INIT LUA_INIT_5_4
-bash "$root/scripts/fetch_mnist.sh" --quiet 2>/dev/null || { echo "skipped: MNIST is not here and cannot be fetched (scripts/fetch_mnist.sh says why)"; exit 77; }
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-
-failures=0
-check() { # what, command...
-  local what=$1
-  shift
-  if "$@" >check.log 2>&1; then echo "ok    $what"
-  else
-    failures=$((failures + 1))
-    echo "FAIL  $what"
-    tail -n 20 check.log
-  fi
-}
-recogniser() { # name, options
-  local name=$1
-  shift
-  "$build/perilune" "$root/scripts/train_recogniser.lua" --json --quiet "$@" >"$name.out" 2>"$name.log" || { cat "$name.log"; return 1; }
-}
-lua() { "$build/perilune" "$@"; }
+# shellcheck source=tests/support/checks.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../support/checks.sh"
+needs_mnist
+recogniser() { script "$1" train_recogniser.lua --json --quiet "${@:2}"; } # name, options
 
 check "measuring the net" recogniser measured --measure
 cat >agrees.lua <<'LUA'
@@ -74,4 +53,4 @@ assert(count == 12, count .. " weights")
 LUA
 check "gives the same bits" lua same.lua
 
-[ $failures = 0 ] || { echo "recogniser.sh: $failures failed"; exit 1; }
+finish

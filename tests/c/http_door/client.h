@@ -8,16 +8,7 @@
 #include <stdio.h>
 
 #include "hosts/http.h"
-
-extern _Atomic int failures;
-
-#define CHECK(condition)                                                                                               \
-  do {                                                                                                                 \
-    if (!(condition)) {                                                                                                \
-      fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                                                  \
-      atomic_fetch_add(&failures, 1);                                                                                  \
-    }                                                                                                                  \
-  } while (0)
+#include "test.h"
 
 enum { SIDE = 4, PIXELS = SIDE * SIDE, CLASSES = 10 };
 

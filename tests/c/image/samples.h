@@ -10,15 +10,7 @@
 
 #include "base/status.h"
 #include "image/image.h"
-
-extern int failures;
-#define CHECK(condition)                                                                             \
-  do {                                                                                               \
-    if (!(condition)) {                                                                              \
-      printf("%s:%d: failed: %s   [message: %s]\n", __FILE__, __LINE__, #condition, peri_message()); \
-      failures++;                                                                                    \
-    }                                                                                                \
-  } while (0)
+#include "test.h"
 
 typedef struct sample_file {
   uint8_t bytes[1 << 16];
