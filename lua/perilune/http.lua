@@ -137,7 +137,8 @@ function library.door.models(door, list) return swap_models(door, model_list(lis
 --   connections = 16384; idle = 60 s, receive = 10 s for a whole request (then 408), answer = 30 s (then 503); token = a
 --   bearer token that all but files, /healthz and /readyz want; cors = a list of origins, or "*"; hosts = a list of
 --   names that a request's Host may be beside localhost (where the door is on loopback, or when there are any);
---   headers = { { name, value }, ... } on every answer; access_log = a path or "-"; models = { { name =, shape = { 28, 28, 1 }, labels = { ... }, threshold = 0 }, ... };
+--   headers = { { name, value }, ... } on every answer; access_log = a path or "-";
+--   models = { { name =, shape = { 28, 28, 1 }, labels = { ... }, threshold = 0 }, ... };
 --   files = { ["/"] = { type =, body =, headers = { ... } }, ... }; routes = { ["POST /v1/predict"] = "predict" | "images" | "plain", ... }
 -- @return the door
 function http.open(options)
