@@ -118,17 +118,31 @@ class Face:
 
     # ---- what a person does
 
-    def draw(self, strokes, pace=0):
-        """Draws lists of [x, y, ...] from 0 to 1 with the mouse; pace: milliseconds between the points."""
+    def draw(self, strokes, pace=0, button="left"):
+        """Draws lists of [x, y, ...] from 0 to 1 with the mouse; pace: milliseconds between the points. The right button
+        erases."""
         mouse, box = self.page.mouse, self.page.locator("#ink").bounding_box()
         for stroke in strokes:
             for i, (x, y, *_) in enumerate(stroke):
                 mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
                 if i == 0:
-                    mouse.down()
+                    mouse.down(button=button)
                 if pace:
                     self.page.wait_for_timeout(pace)
-            mouse.up()
+            mouse.up(button=button)
+
+    def stylus(self, strokes, button=0, buttons=1):
+        """Draws with a pen, or erases with its other end: with the pointer events that a browser makes of it."""
+        self.page.evaluate("""([strokes, button, buttons]) => {
+          const ink = document.getElementById("ink"), box = ink.getBoundingClientRect();
+          const send = (name, [x, y], also) => ink.dispatchEvent(new PointerEvent(name, { pointerId: 77, pointerType: "pen",
+            isPrimary: true, bubbles: true, cancelable: true, clientX: box.left + x * box.width,
+            clientY: box.top + y * box.height, buttons, button: -1, ...also }));
+          for (const stroke of strokes) {
+            send("pointerdown", stroke[0], { button });
+            for (const point of stroke.slice(1)) for (const name of ["pointermove", "pointerrawupdate"]) send(name, point);
+            send("pointerup", stroke.at(-1), { button, buttons: 0 });
+          } }""", [strokes, button, buttons])
 
     def touch(self, strokes):
         """Draws with a finger."""

@@ -7,7 +7,25 @@ from serve_browser import strokes_of
 from serve_service import bundled
 
 PHONES = {"phone": (390, 844), "small": (360, 640)}
-SIZES = {"desktop": (1280, 800), "tablet": (900, 1100), **PHONES}
+ODD = {"on its side": (844, 390), "enlarged": (640, 400)}
+SIZES = {"desktop": (1280, 800), "tablet": (900, 1100), **ODD, **PHONES}
+
+# Controls that lie over each other, or are cut off by the window's sides; the canvas must fit into the window.
+CROWDED = """() => {
+  const controls = [...document.querySelectorAll("main button, main input[type=range], select, #ink, summary")].filter(
+    (one) => one.checkVisibility() && !one.closest("#past"));
+  const boxes = controls.map((one) => [one.id || one.className, one.getBoundingClientRect()]), found = [];
+  for (const [i, [name, a]] of boxes.entries()) {
+    if (a.left < 0 || a.right > innerWidth + 0.5) found.push(`${name} is cut off`);
+    if (name === "ink" && a.height > innerHeight) found.push("the canvas is higher than the window");
+    for (const [other, b] of boxes.slice(i + 1)) {
+      if (a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1) {
+        found.push(`${name} and ${other}`);
+      }
+    }
+  }
+  return found;
+}"""
 
 
 def check_lost(room):
@@ -175,11 +193,14 @@ def check_accessible(room):
     axe, check = Axe(), room.checks.check
     for scheme in ("dark", "light"):
         for name, (width, height) in SIZES.items():
+            if scheme == "light" and name in ODD:
+                continue
             face = room.face(width=width, height=height, scheme=scheme, has_touch=name in PHONES,
                              device_scale_factor=2 if name in PHONES else 1, reduced_motion="reduce")
             where = f"{name}, {scheme}"
             check(f"{where}, empty: axe-core", not violations(axe, face), violations(axe, face))
             room.shot(face, f"{name}-{scheme}-empty")
+            face.page.locator("#ink").scroll_into_view_if_needed()
             for label in (3, 8, 5):
                 face.draw(strokes_of(label))
                 face.seen()
@@ -191,6 +212,8 @@ def check_accessible(room):
             check(f"{where}, drawn: axe-core", not violations(axe, face), violations(axe, face))
             check(f"{where}: nothing is wider than the screen",
                   face.page.evaluate("document.documentElement.scrollWidth") <= width)
+            crowded = face.page.evaluate(CROWDED)
+            check(f"{where}: no control is hidden by another", not crowded, crowded)
             check(f"{where}: nothing moves for those who want that",
                   face.page.evaluate("document.getAnimations().length") == 0)
             face.page.click("summary")

@@ -256,6 +256,7 @@ function onChanged(time) {
   }
   $("hint").hidden = !blank;
   $("clear").disabled = blank;
+  $("erase").disabled = sheet.strokes.length === 0;
   $("undo").disabled = paper.done.length === 0;
   $("redo").disabled = paper.undone.length === 0;
   $("pen").value = String(Math.round(sheet.pen));
@@ -267,6 +268,7 @@ const paper = new Paper({ ink: $("ink"), mark: $("mark") }, {
   changed: onChanged,
   leaving: (sheet) => history.keep(sheet),
   said: announce,
+  tool(eraser) { $("erase").setAttribute("aria-pressed", String(eraser)); },
 });
 
 const panel = new Panel({
@@ -303,11 +305,18 @@ const pictureOf = (list) => [...(list || [])].find((file) => file.type.startsWit
 
 const setPen = (width) => paper.setPen(Math.min(Number($("pen").max), Math.max(Number($("pen").min), width)));
 
+function takeEraser() {
+  paper.setEraser(!paper.eraser);
+  if (paper.eraser) announce("Eraser");
+  else announce(paper.sheet.strokes.length ? "Pen" : "Nothing is drawn that could be erased.");
+}
+
 const commands = {
   c: () => paper.clear(),
   Delete: () => paper.clear(),
   u: () => paper.undo(),
   r: () => paper.redo(),
+  x: takeEraser,
   e: () => setWhy(!why),
   "+": () => setPen(paper.sheet.pen * PEN_STEP),
   "=": () => setPen(paper.sheet.pen * PEN_STEP),
@@ -330,7 +339,7 @@ function onKey(event) {
 }
 
 $("ink").addEventListener("keydown", onKey);
-for (const [id, name] of [["clear", "c"], ["undo", "u"], ["redo", "r"], ["why", "e"]]) {
+for (const [id, name] of [["clear", "c"], ["undo", "u"], ["redo", "r"], ["erase", "x"], ["why", "e"]]) {
   $(id).addEventListener("click", (event) => {
     commands[name]();
     // a button that was disabled under the focus would lose it

@@ -1,14 +1,18 @@
-// The paper: strokes of mouse, finger, pen and keyboard, or a photo; what is undone; and how it is painted.
+// The paper: strokes of mouse, finger, pen and keyboard, or a photo; what is erased and undone; and how it is painted.
 //
 // A sheet is { strokes: [[x, y, x, y, ...], ...], pen, photo }, in units of SIDE a side, y down; photo is null or what
 // readPhoto gives, and a sheet has strokes or a photo, not both. Sheets are not changed but replaced, save that the stroke
-// under the pen grows: so a list of them is all that undo needs. One width of pen holds for the whole sheet.
+// under the pen grows and that strokes dwindle under the eraser, on a sheet that was made when it first touched one: so a
+// list of sheets is all that undo needs. One width of pen holds for the whole sheet.
+import { erase } from "./eraser.js";
 
 export const SIDE = 280;
 const STEP = SIDE / 24, FINE = SIDE / 96; // of the keyboard's pen; the latter with Shift
 const MARGIN = SIDE / 2;                  // so far outside the paper a stroke is followed
 const LARGEST = 1024;                     // pixels of a photo's longer side that are sent
 const SMALL = 64;                         // a photo with a side so short is shown in its pixels
+const ERASER_LEAST = 16;                  // width of the eraser, which else is the pen's
+const ERASING = new Set([2, 5]);          // buttons: the right one of a mouse, a pen's other end
 const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export const isBlank = (sheet) => sheet.strokes.length === 0 && !sheet.photo;
@@ -73,14 +77,16 @@ export function bodyOf(sheet) {
 
 export class Paper {
   // elements: { ink, mark }; hooks: changed(time: when what caused it happened), leaving(sheet: it was replaced by
-  // another one), said(text: for those who do not see)
+  // another one), said(text: for those who do not see), tool(eraser: is it taken up?)
   constructor(elements, hooks) {
     Object.assign(this, elements);
     this.hooks = hooks;
     this.sheet = { strokes: [], pen: 24, photo: null };
     this.done = [];   // sheets that undo brings back, the newest last
     this.undone = []; // and redo
-    this.open = null; // the stroke that is being drawn
+    this.open = null; // who draws a stroke, or erases: { owner, points } or { owner, x, y, cut: is anything erased? }
+    this.eraser = false; // is it taken instead of the pen?
+    this.pointer = null; // where a pointer is that erases
     this.cursor = { x: SIDE / 2, y: SIDE / 2, down: false, seen: false };
     this.held = new Set(); // arrow keys: two together go aslant
     this.version = 0;
@@ -129,7 +135,9 @@ export class Paper {
     this.changed(time);
   }
 
-  // Returns whether it is another place than the last.
+  // Goes on with what is open; returns whether that changes anything.
+  follow(x, y) { return this.open.points ? this.extend(x, y) : this.rub(x, y); }
+
   extend(x, y) {
     const { points } = this.open, n = points.length;
     const within = (value) => round(Math.min(SIDE + MARGIN, Math.max(-MARGIN, value)));
@@ -143,9 +151,46 @@ export class Paper {
     if (!this.open) return;
     this.open = null;
     this.cursor.down = false;
+    if (isBlank(this.sheet)) this.setEraser(false);
     this.showCursor();
     this.hooks.changed(null);
   }
+
+  // ---- erasing
+
+  // With an empty canvas, and on a photo, there is nothing to take it up for.
+  setEraser(on) {
+    this.eraser = on && this.sheet.strokes.length > 0;
+    this.ink.dataset.tool = this.eraser ? "eraser" : "pen";
+    this.showCursor();
+    this.hooks.tool(this.eraser);
+  }
+
+  get eraserWidth() { return Math.max(ERASER_LEAST, this.sheet.pen); }
+
+  beginErasing(x, y, owner, time) {
+    this.finish();
+    this.open = { owner, x, y, cut: false };
+    if (this.rub(x, y)) this.changed(time);
+  }
+
+  rub(x, y) {
+    const { open, sheet } = this;
+    const left = erase(sheet.strokes, open.x, open.y, x, y, (this.eraserWidth + sheet.pen) / 2);
+    [open.x, open.y] = [x, y];
+    if (!left) return false;
+    if (open.cut) {
+      sheet.strokes.splice(0, sheet.strokes.length, ...left);
+    } else {
+      this.done.push(sheet);
+      this.undone = [];
+      this.sheet = { ...sheet, strokes: left };
+      open.cut = true;
+    }
+    return true;
+  }
+
+  // ---- pointers
 
   place(event, box) {
     return [(event.clientX - box.left) / box.width * SIDE, (event.clientY - box.top) / box.height * SIDE];
@@ -154,7 +199,8 @@ export class Paper {
   listen() {
     const { ink } = this;
     ink.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0 || (this.open && this.open.owner !== "keyboard")) return;
+      const erases = ERASING.has(event.button);
+      if (!(event.button === 0 || erases) || (this.open && this.open.owner !== "keyboard")) return;
       ink.dataset.by = "pointer"; // who points at it needs no ring around it
       ink.focus({ preventScroll: true });
       event.preventDefault();
@@ -165,19 +211,30 @@ export class Paper {
       }
       this.box = ink.getBoundingClientRect();
       this.cursor.seen = false;
-      this.begin(...this.place(event, this.box), event.pointerId, event.timeStamp);
+      const begin = erases || this.eraser ? "beginErasing" : "begin";
+      this[begin](...this.place(event, this.box), event.pointerId, event.timeStamp);
+      this.pointAt(event);
+    });
+    ink.addEventListener("pointermove", (event) => this.pointAt(event));
+    ink.addEventListener("pointerleave", () => {
+      this.pointer = null;
       this.showCursor();
     });
+    ink.addEventListener("contextmenu", (event) => event.preventDefault()); // that button erases
     // raw updates do not wait for the next frame as moves do
     ink.addEventListener("onpointerrawupdate" in ink ? "pointerrawupdate" : "pointermove", (event) => {
       if (!this.open || this.open.owner !== event.pointerId) return;
       const moves = event.getCoalescedEvents ? event.getCoalescedEvents() : [];
       let moved = false;
-      for (const move of moves.length ? moves : [event]) moved = this.extend(...this.place(move, this.box)) || moved;
+      for (const move of moves.length ? moves : [event]) moved = this.follow(...this.place(move, this.box)) || moved;
       if (moved) this.changed(event.timeStamp);
     });
     for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) {
-      ink.addEventListener(name, (event) => { if (this.open && this.open.owner === event.pointerId) this.finish(); });
+      ink.addEventListener(name, (event) => {
+        if (!this.open || this.open.owner !== event.pointerId) return;
+        this.finish();
+        this.pointAt(event);
+      });
     }
     ink.addEventListener("dragstart", (event) => event.preventDefault());
     ink.addEventListener("focus", () => {
@@ -191,6 +248,16 @@ export class Paper {
       ink.dataset.by = "";
       this.showCursor();
     });
+  }
+
+  // The eraser is seen where the pointer is.
+  pointAt(event) {
+    const erases = this.eraser || (this.open && this.open.owner === event.pointerId && !this.open.points);
+    if (!erases && !this.pointer) return;
+    const [x, y] = this.place(event, this.ink.getBoundingClientRect());
+    this.pointer = erases && event.type !== "lostpointercapture" ? { x, y } : null;
+    if (erases) this.cursor.seen = false;
+    this.showCursor();
   }
 
   // ---- the keyboard's pen
@@ -214,32 +281,35 @@ export class Paper {
       cursor.y = within(cursor.y + DIRECTIONS[name][1] * step);
     }
     cursor.seen = true;
+    this.pointer = null;
     this.showCursor();
-    if (this.open && this.extend(cursor.x, cursor.y)) this.changed(event.timeStamp);
+    if (this.open && this.follow(cursor.x, cursor.y)) this.changed(event.timeStamp);
   }
 
   putPen(time) {
-    const { cursor } = this;
+    const { cursor } = this, tool = this.eraser ? "Eraser" : "Pen";
     if (this.open) {
       this.finish();
-      this.hooks.said("Pen up");
+      this.hooks.said(`${tool} up`);
       return;
     }
+    if (this.eraser) this.beginErasing(cursor.x, cursor.y, "keyboard", time);
+    else this.begin(cursor.x, cursor.y, "keyboard", time);
     cursor.seen = cursor.down = true;
-    this.begin(cursor.x, cursor.y, "keyboard", time);
-    cursor.down = true;
     this.showCursor();
     const percent = (value) => Math.round(100 * value / SIDE);
-    this.hooks.said(`Pen down, ${percent(cursor.x)} percent across, ${percent(cursor.y)} percent down`);
+    this.hooks.said(`${tool} down, ${percent(cursor.x)} percent across, ${percent(cursor.y)} percent down`);
   }
 
+  // The ring where the eraser is, or else the keyboard's pen.
   showCursor() {
-    const { mark, cursor, ink } = this, size = Math.max(10, this.sheet.pen / SIDE * ink.clientWidth);
-    mark.hidden = !cursor.seen || document.activeElement !== ink;
-    mark.dataset.down = String(cursor.down);
+    const { mark, cursor, ink, pointer } = this, { x, y } = pointer || cursor, erases = pointer !== null || this.eraser;
+    const size = Math.max(10, (erases ? this.eraserWidth : this.sheet.pen) / SIDE * ink.clientWidth);
+    mark.hidden = !pointer && (!cursor.seen || document.activeElement !== ink);
+    mark.dataset.tool = erases ? "eraser" : "pen";
+    mark.dataset.down = String(pointer ? this.drawing : cursor.down);
     mark.style.width = mark.style.height = `${size}px`;
-    mark.style.transform = `translate(${cursor.x / SIDE * ink.clientWidth - size / 2}px, ${
-      cursor.y / SIDE * ink.clientWidth - size / 2}px)`;
+    mark.style.transform = `translate(${x / SIDE * ink.clientWidth - size / 2}px, ${y / SIDE * ink.clientWidth - size / 2}px)`;
   }
 
   // ---- the whole sheet
@@ -252,7 +322,7 @@ export class Paper {
     this.undone = [];
     this.sheet = sheet;
     this.changed();
-    this.showCursor();
+    this.setEraser(this.eraser);
   }
 
   clear() {
@@ -265,6 +335,7 @@ export class Paper {
     to.push(this.sheet);
     this.sheet = { ...from.pop(), pen: this.sheet.pen };
     this.changed();
+    this.setEraser(this.eraser);
   }
 
   undo() { this.step(this.done, this.undone); }
