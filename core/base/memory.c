@@ -5,6 +5,9 @@
    thread. Freed bytes are poisoned for AddressSanitizer, so that the cache hides no use of them. */
 #include "base/memory.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -198,6 +201,10 @@ uint64_t peri_memory_total(void) { return atomic_load(&total); }
 uint64_t peri_memory_cached(void) { return atomic_load(&cached); }
 uint64_t peri_memory_system_allocations(void) { return atomic_load(&asked); }
 
+/* What is freed is the allocator's, not yet the system's: glibc keeps all that lies below a block still in use. */
 void peri_memory_trim(void) {
   for (bin *each = bins; each < bins + BINS; each++) give_back(each, UINT64_MAX);
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
 }

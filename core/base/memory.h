@@ -31,7 +31,8 @@ uint64_t peri_memory_cached(void);
 /* How often the system has been asked for memory: it stands still in the steady state of training. */
 uint64_t peri_memory_system_allocations(void);
 
-/* Frees the cache. */
+/* Frees the cache, and has the system's allocator give back the pages that nobody uses, of all threads: some milliseconds
+   where there are many. */
 void peri_memory_trim(void);
 
 /* Makes the n-th allocation from now (n = 1 is the next) fail, once; 0 turns it off. Works in builds

@@ -175,6 +175,7 @@ struct peri__http_io {
   int64_t now;     /* of the sweep */
   peri__http_connection stages[PERI__HTTP_STAGES]; /* rings' heads */
   int young, told;                                 /* connections that are ARRIVING; as the door was told */
+  uint64_t peak;                                   /* the most connections since memory was given back */
   uint64_t generation;                             /* of `models` */
   peri__http_list fresh;                           /* became complete in this sweep */
   peri__http_models *models;
