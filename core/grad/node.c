@@ -44,6 +44,11 @@ int peri__node_first(const peri_node *node, const peri_signature *s, int k) {
   return first;
 }
 
+bool peri__node_wants(const peri_node *node, int slot) {
+  const peri_meta *edge = node->edge[slot];
+  return edge && (!node->selects || edge->wanted == node->mark);
+}
+
 /* An alias of t without its place in the graph, or only its shape. */
 static int keep(peri_tensor **out, const peri_tensor *t, bool elements) {
   return elements ? peri_tensor_alias(out, t) : peri_tensor_stub(out, t);

@@ -14,8 +14,10 @@ struct peri_node {
   peri_tensor **grad_in;     /* while backward runs: one slot an input */
   uint64_t out_version[PERI_MAX_OUTS];
   bool freed;                /* backward has been here and kept nothing */
-  /* while peri_backward walks */
-  uint64_t mark;
+  /* while a walk is under way */
+  uint64_t mark;             /* the walk's number */
+  bool selects;              /* a walk of peri_gradients: only edges that are wanted get their gradient */
+  bool useful;               /* then: one of its edges is */
   int64_t pending;           /* consumers that have not delivered yet */
   peri_tensor *grad_out[PERI_MAX_OUTS];
   peri_node *next;           /* list of nodes to free */
@@ -25,6 +27,9 @@ struct peri_node {
 int peri__node_new(peri_node **out, const peri_call *call, const peri_signature *s);
 void peri__node_release(peri_node *node);
 void peri__node_forget(peri_node *node); /* lets go of all that backward would read */
+
+/* Does the walk want the gradient of an input? */
+bool peri__node_wants(const peri_node *node, int slot);
 
 /* sink.c: a leaf below an edge of the present walk waits for one gradient more; does it wait for any; and may its
    elements change now that `node` has run? */

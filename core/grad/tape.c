@@ -66,8 +66,8 @@ static int slot_of(const peri_call *c, int k) {
   return peri__node_first(c->node, peri_signature_of(c->op->signature), k);
 }
 
-bool peri_wants(const peri_call *c, int k) { return c->arg[k].given && c->node->edge[slot_of(c, k)] != NULL; }
-bool peri_wants_item(const peri_call *c, int k, int i) { return c->node->edge[slot_of(c, k) + i] != NULL; }
+bool peri_wants(const peri_call *c, int k) { return c->arg[k].given && peri__node_wants(c->node, slot_of(c, k)); }
+bool peri_wants_item(const peri_call *c, int k, int i) { return peri__node_wants(c->node, slot_of(c, k) + i); }
 
 int peri_give_item(peri_call *c, int k, int i, peri_tensor *grad) {
   c->node->grad_in[slot_of(c, k) + i] = grad;
@@ -139,6 +139,8 @@ static int walk_add(walk *w, peri_node *node) {
     w->room = room;
   }
   node->mark = peri__walk_number;
+  node->selects = w->out != NULL;
+  node->useful = !node->selects;
   node->pending = 0;
   node->references++;
   w->nodes[w->count++] = node;
@@ -165,6 +167,35 @@ static int walk_collect(walk *w, peri_node *root) {
   }
   w->ready = peri_alloc(sizeof *w->ready * (size_t)w->count);
   return w->ready ? PERI_OK : PERI_ENOMEM;
+}
+
+/* Puts the nodes in an order in which each comes behind those that hand it gradients; uses up `pending`. */
+static void walk_sort(walk *w, peri_node *root) {
+  int64_t sorted = 0;
+  w->nodes[sorted++] = root;
+  for (int64_t i = 0; i < sorted; i++) {
+    for (int k = 0; k < w->nodes[i]->inputs; k++) {
+      peri_meta *edge = w->nodes[i]->edge[k];
+      if (edge && edge->node && --edge->node->pending == 0) w->nodes[sorted++] = edge->node;
+    }
+  }
+}
+
+/* Finds the ways from the root to the inputs, and counts the gradients that each node on one will be handed. */
+static void walk_select(walk *w, peri_node *root) {
+  walk_sort(w, root);
+  for (int i = 0; i < w->captures; i++) w->input[i]->meta->wanted = peri__walk_number;
+  for (int64_t i = w->count - 1; i >= 0; i--) {
+    peri_node *node = w->nodes[i];
+    for (int k = 0; k < node->inputs; k++) {
+      peri_meta *edge = node->edge[k];
+      if (!edge) continue;
+      if (edge->node && edge->node->useful) edge->wanted = peri__walk_number;
+      if (edge->wanted != peri__walk_number) continue;
+      node->useful = true;
+      if (edge->node) edge->node->pending++;
+    }
+  }
 }
 
 static int check_versions(const peri_node *node) {
@@ -241,7 +272,7 @@ static int deliver(walk *w, peri_node *node) {
     peri_meta *edge = node->edge[k];
     peri_tensor *grad = node->grad_in[k];
     node->grad_in[k] = NULL;
-    if (!edge) {
+    if (!peri__node_wants(node, k)) {
       peri_tensor_release(grad);
     } else if (!edge->node && peri__sink_waits(edge)) {
       PERI_TRY(deliver_sink(node, edge, grad));
@@ -273,19 +304,20 @@ static int visit(walk *w, peri_node *node) {
   }
   node->grad_in = peri_alloc_zeroed(sizeof *node->grad_in * ((size_t)node->inputs + 1));
   if (!node->grad_in) return PERI_ENOMEM;
-  int status = reached ? differentiate(node) : PERI_OK;
+  int status = reached && node->useful ? differentiate(node) : PERI_OK;
   if (status >= 0) status = deliver(w, node);
   for (int k = 0; k < node->inputs; k++) peri_tensor_release(node->grad_in[k]);
   peri_free(node->grad_in);
   node->grad_in = NULL;
   drop_gradients(node);
-  if (status >= 0 && !w->keep) peri__node_forget(node);
+  if (status >= 0 && !w->keep && node->useful) peri__node_forget(node);
   return status;
 }
 
 static int walk_run(walk *w, peri_tensor *t, peri_tensor *seed) {
   peri_node *root = t->meta->node;
   PERI_TRY(walk_collect(w, root));
+  if (w->out) walk_select(w, root);
   root->grad_out[t->meta->output] = peri_tensor_retain(seed);
   w->ready[w->ready_count++] = root;
   while (w->ready_count) {

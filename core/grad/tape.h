@@ -34,6 +34,7 @@ typedef struct peri_meta {
   peri_tensor *grad;   /* a leaf's accumulated gradient, or NULL; owned */
   peri_sink sink;      /* of a leaf; take is NULL when there is none */
   const peri_storage *sunk; /* the storage that the sink changes */
+  uint64_t wanted;     /* the last walk of peri_gradients that it lies on a way of to an input */
   uint64_t mark;       /* the walk that counted `uses`, */
   int64_t uses;        /* the gradients that a leaf with a sink still waits for */
 } peri_meta;
@@ -68,7 +69,8 @@ bool peri_grad_set_enabled(bool enabled);
 int peri_backward(peri_tensor *t, peri_tensor *seed, bool keep);
 
 /* The gradients of `t` by each of `inputs` (leaves or inner tensors), without touching any leaf's grad.
-   out[i] is new, or NULL where t does not depend on it. */
+   out[i] is new, or NULL where t does not depend on it. Only what lies between t and an input is differentiated; unless
+   `keep`, that part of the graph is freed. */
 int peri_gradients(peri_tensor **out, peri_tensor *t, peri_tensor *seed, int inputs, peri_tensor *const *input, bool keep);
 
 #endif

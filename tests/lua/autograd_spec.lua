@@ -221,6 +221,53 @@ describe("peri.grad", function()
     assert.is_nil(none)
     assert.error_matches(function() peri.grad((x * 3):sum(), { peri.ones(1) }) end, "input 1 does not require")
   end)
+
+  -- How often the backward of each op runs while f does.
+  local function backwards(f)
+    core.profile_start()
+    f()
+    local calls = {}
+    for _, row in ipairs(core.profile_stop()) do
+      if row.backward_calls > 0 then calls[row.name] = (calls[row.name] or 0) + row.backward_calls end
+    end
+    return calls
+  end
+
+  it("differentiates nothing but what leads to what was asked", function()
+    local x, w = leaf { 1, 2, 3 }, leaf { 0.5, 0.25, 2 }
+    local function f()
+      local shared = x * 2
+      return ((shared + w:exp():sin()) * shared:tanh()):sum()
+    end
+    f():backward()
+    local y, z, dx, dw = f(), f()
+    assert.same({ mul = 2, add = 1, sum = 1, tanh = 1 }, backwards(function() dx = peri.grad(y, { x }) end))
+    assert.same({ mul = 1, add = 1, sum = 1, sin = 1, exp = 1 }, backwards(function() dw = peri.grad(z, { w }) end))
+    assert.is_true(dx:equal(x.grad) and dw:equal(w.grad))
+    local both, inner = f()
+    local one, other = peri.grad(both, { x, w }, { keep = true })
+    assert.is_true(one:equal(x.grad) and other:equal(w.grad))
+    local h = x * 2
+    y = (h * h):sum()
+    assert.same({ mul = 1, sum = 1 }, backwards(function() inner = peri.grad(y, { h }) end))
+    assert.same({ 4.0, 8.0, 12.0 }, inner:totable())
+    assert.same({ 2.0, 2.0, 2.0 }, peri.grad(h:sum(), { x }):totable()) -- what lies below was not freed
+  end)
+
+  it("makes no gradient of an op's other arguments", function()
+    local x, w = peri.randn(1, 1000):require_grad(), peri.randn(1000, 1000):require_grad()
+    local function bytes_for(...) -- what was made and let go of waits to be used again
+      local y, wanted = x:matmul(w):sum(), { ... }
+      core.memory_trim()
+      local _, before = core.memory()
+      peri.grad(y, wanted)
+      live()
+      local _, after = core.memory()
+      return after - before
+    end
+    assert.is_true(bytes_for(w) > 4e6)
+    assert.is_true(bytes_for(x) < 1e6)
+  end)
 end)
 
 describe("memory", function()
