@@ -12,6 +12,15 @@
    The window: a batch leaves at once when no other request has begun to arrive, else at most `window` seconds after
    its first one was complete. A sender that is slower than the window is not waited for.
 
+   What libmicrohttpd (0.9.75) answers by itself, before there is a request: 400 to a malformed Content-Length or chunk
+   (the former with its head twice), 414, 431 and 505, as a page of HTML without the headers of all answers, after which the
+   connection is closed; to a request line that is none it closes without a word. Nothing of ours sees these; the answers
+   are counted, as of the route "other", and are not in the access log.
+
+   A client that closes its sending half behind its request may find no answer: libmicrohttpd looks at the socket again
+   before it sends one that had to wait, takes the end for the client's, and closes. To ask each socket whether it has
+   ended before that would cost all others a system call an answer.
+
    Signals HUP, TERM and INT are the door's while one is open, and given back afterwards. Functions return a status as
    base/status.h has it; all options are copied. */
 #ifndef PERI_HOSTS_HTTP_H

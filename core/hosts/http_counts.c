@@ -9,7 +9,7 @@ const int peri_http_batch_bounds[PERI_HTTP_BATCHES] = {1, 2, 4, 8, 16, 32, 64, 9
 
 /* 0 stands for every other one. */
 static const int statuses[PERI__HTTP_STATUSES] = {200, 201, 202, 204, 304, 400, 401, 403, 404, 405, 406, 408,
-                                                  409, 411, 413, 414, 415, 422, 429, 431, 500, 501, 503, 507, 0};
+                                                  409, 411, 413, 414, 415, 422, 429, 431, 500, 501, 503, 505, 507, 0};
 
 static size_t place_of(int status) {
   size_t i = 0;
@@ -43,6 +43,8 @@ void peri__http_counted(peri_http_request *r, int64_t ended) {
   peri__http_add(&c->answers[endpoint * PERI__HTTP_STATUSES + place_of(r->status)], 1);
   peri__http_log_add(io, r);
 }
+
+void peri__http_counted_status(peri__http_io *io, int status) { peri__http_add(&io->counts.answers[place_of(status)], 1); }
 
 static uint64_t get(const _Atomic uint64_t *from) { return atomic_load_explicit(from, memory_order_relaxed); }
 

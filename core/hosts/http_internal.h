@@ -148,7 +148,7 @@ struct peri__http_connection {
   char client[INET6_ADDRSTRLEN];
 };
 
-enum { PERI__HTTP_STATUSES = 25 };
+enum { PERI__HTTP_STATUSES = 26 };
 
 typedef struct peri__http_counts { /* written by one thread, read by any */
   _Atomic uint64_t open, accepted, refused, images, received, sent, latency_count, latency_nanoseconds;
@@ -241,6 +241,7 @@ void peri__http_workers_add(peri_http *door, peri_http_request *r); /* takes the
 
 size_t peri__http_sent(const peri_http_request *r); /* bytes of the answer's body */
 void peri__http_counted(peri_http_request *r, int64_t ended); /* a request has ended, on its I/O thread */
+void peri__http_counted_status(peri__http_io *io, int status); /* one that libmicrohttpd has answered by itself */
 int peri__http_log_open(peri_http *door, const char *path);
 void peri__http_log_close(peri_http *door);
 void peri__http_log_add(peri__http_io *io, const peri_http_request *r);

@@ -119,6 +119,12 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **reque
   if (c->stage != PERI__HTTP_DOOMED) peri__http_connection_stage(c, PERI__HTTP_IDLE, c->io->now);
 }
 
+/* libmicrohttpd tells nobody but its log what it answers by itself, and there not to whom. */
+static void on_message(void *context, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
+static void on_message(void *context, const char *format, va_list arguments) {
+  if (strstr(format, "HTTP response code is %u")) peri__http_counted_status(context, (int)va_arg(arguments, unsigned));
+}
+
 /* --- time --- */
 
 static void doom(peri__http_connection *c) {
@@ -294,9 +300,9 @@ static int watch(peri__http_io *io, int fd, uint32_t events) {
 
 static int start_daemon(peri__http_io *io, int listening) {
   const peri_http *door = io->door;
-  unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC;
+  unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG;
   io->daemon = MHD_start_daemon(
-      flags, 0, NULL, NULL, on_request, io, MHD_OPTION_LISTEN_SOCKET, listening, MHD_OPTION_CONNECTION_LIMIT,
+      flags, 0, NULL, NULL, on_request, io, MHD_OPTION_EXTERNAL_LOGGER, on_message, io, MHD_OPTION_LISTEN_SOCKET, listening, MHD_OPTION_CONNECTION_LIMIT,
       (unsigned)((door->connections + door->threads - 1) / door->threads), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
       door->header + 2048, MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_URI_LOG_CALLBACK, on_begin, io,
       MHD_OPTION_NOTIFY_COMPLETED, on_completed, io, MHD_OPTION_NOTIFY_CONNECTION, on_connection, io,

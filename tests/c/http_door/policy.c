@@ -134,6 +134,30 @@ static void test_hosts(void) {
   program_close(&p);
 }
 
+static void add_other(void *context, const char *route, int status, uint64_t count) {
+  if (strcmp(route, "other") == 0 && (status == 400 || status == 431)) ((uint64_t *)context)[status == 431] += count;
+}
+
+/* What the library answers by itself is counted, too. */
+static void test_malformed(void) {
+  char line[32 << 10];
+  uint64_t counted[2] = {0, 0};
+  peri_http_options o = options_of();
+  if (!program_open(&p, &o)) return;
+  memset(line, 'a', sizeof line);
+  memcpy(line, "X: ", 3);
+  memcpy(line + sizeof line - 3, "\r\n", 3);
+  CHECK(ask(peri_http_port(p.door), "POST", "/predict", "Content-Length: -1\r\n", NULL, 0, &r) == 400);
+  CHECK(ask(peri_http_port(p.door), "POST", "/predict", "Content-Length: x\r\n", NULL, 0, &r) == 400);
+  int fd = client_connect(peri_http_port(p.door));
+  CHECK(client_text(fd, "GET / HTTP/1.1\r\nHost: localhost\r\n") && client_text(fd, line));
+  CHECK(client_read(fd, &r, false) && r.status == 431);
+  close(fd);
+  peri_http_count_routes(p.door, add_other, counted);
+  CHECK(counted[0] == 2 && counted[1] == 1);
+  program_close(&p);
+}
+
 static void test_models(void) {
   static const char *labels[] = {"a", "b"};
   static const peri_http_model other[] = {{"second", {SIDE, SIDE, 1}, labels, 2, 0.5}, {"wide", {SIDE, 2 * SIDE, 1}, labels, 2, 0.5}};
@@ -195,6 +219,7 @@ void test_policy(void) {
   test_token();
   test_origins();
   test_hosts();
+  test_malformed();
   test_models();
   test_options();
 }
