@@ -15,7 +15,8 @@
    A group of one channel (depthwise) would leave a tile nearly empty. There, vectors run along the
    channels: out[place][o] = sum over t: source[place's pixel + t][o] * weight[t][o].
 
-   3 x 3 kernels go the way of winograd.h, where that pays. */
+   3 x 3 kernels go the way of winograd.h, where that pays, over one channel that of conv_pairs.c. */
+#include "kernels/conv_plane.h"
 #include "kernels/winograd.h"
 
 enum {
@@ -164,6 +165,8 @@ static int convolve(convolution *job) {
 static int conv(const peri_window *g, const void *x, const void *kernel, const void *bias, int relu, void *y) {
   convolution job = {.out = y, .out_image = g->oh * g->ow * g->oc, .out_row = g->ow * g->oc, .out_pixel = g->oc,
                      .s = weights_forward(g, kernel), .bias = bias, .relu = relu};
+  int pairs = conv_plane_pairs(g, x, kernel, bias, relu, y);
+  if (pairs <= 0) return pairs;
   winograd w;
   if (winograd_plan(&w, g, g->oh, g->ow, WINOGRAD_ONCE))
     return winograd_once(&w, &job.s, 0, &(winograd_output){.y = y, .bias = bias, .relu = relu}, x);

@@ -6,7 +6,7 @@
 # once for each unit that multiplies it, and fill that unit's table.
 set(isa_sources elementwise reduce rows norm batch_norm dropout pool optimiser matmul conv conv_kernel conv_pool conv_pool_input
                 conv_pool_kernel conv_prepared conv_operations resample)
-set(isa_parts winograd winograd_kernel winograd_plan conv_cells conv_plane
+set(isa_parts winograd winograd_kernel winograd_plan conv_cells conv_pairs conv_plane
               conv_plane_kernel) # the same without entries of their own
 set(bf16_sources matmul_bf16 conv_bf16 conv_pool_bf16 conv_kernel_bf16 conv_prepared_bf16)
 

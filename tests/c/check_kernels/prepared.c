@@ -68,6 +68,18 @@ static peri_conv_pool make_single(int64_t pool) {
   return p;
 }
 
+/* Images of one channel: rows of an odd and of an even number of places, any number of outputs, with a border or none. */
+static peri_conv_pool make_plane(void) {
+  int64_t h = check_integer(3, 30), w = check_integer(4, 30), pad = check_integer(0, 1);
+  peri_conv_pool p = {.pool_h = 1, .pool_w = 1};
+  p.conv = (peri_window){.n = check_integer(1, 3), .h = h, .w = w, .c = 1, .oc = check_integer(8, 56), .kh = 3, .kw = 3,
+                         .stride_h = 1, .stride_w = 1, .dil_h = 1, .dil_w = 1, .groups = 1, .pad_top = pad, .pad_left = pad,
+                         .oh = h - 2 + 2 * pad, .ow = w - 2 + 2 * pad};
+  p.ph = p.conv.oh;
+  p.pw = p.conv.ow;
+  return p;
+}
+
 void check_ready(void) {
   if (!CHECK_OWN(conv_prepared)) return;
   for (int i = 0; i < 120; i++) {
@@ -77,5 +89,9 @@ void check_ready(void) {
   for (int i = 0; i < 24; i++) {
     peri_conv_pool p = make_single(1 + i % 2);
     check_one(&p, i >> 1 & 3, i % 10 == 9 && p.conv.c == 1 ? NAN : 0); /* Winograd's tiles spread it: winograd.c */
+  }
+  for (int i = 0; i < 40; i++) {
+    peri_conv_pool p = make_plane();
+    check_one(&p, i & 3, i % 10 == 9 ? NAN : i % 10 == 8 ? INFINITY : 0);
   }
 }
