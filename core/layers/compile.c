@@ -15,7 +15,8 @@ enum {
   CACHE_FLOATS = 1 << 17, /* what a piece's activations may take: half of a core's second cache */
   MOST_IMAGES = 64,       /* of a piece */
   PIECES = 16,            /* wanted of a batch, where each is worth it: */
-  PIECE_WORK = 1 << 23,   /* multiplications: some 50 microseconds */
+  PIECE_WORK = 1 << 24,    /* multiplications, as written: some 100 microseconds. Each piece reads all weights anew. */
+  TOGETHER_WORK = 3 << 23, /* of a piece, from which few of them go one by one, with all threads at each kernel */
   ALIGN_FLOATS = PERI_ALIGNMENT / (int)sizeof(float)
 };
 
@@ -303,7 +304,7 @@ static void run_piece(void *context, int64_t piece) {
 /* One piece, or few of much work: one after another, each kernel shared among the threads. */
 static bool one_by_one(const peri_compiled *c, int64_t pieces, int64_t n) {
   if (c->alone || pieces == 1) return true;
-  return pieces < PIECES && c->work * (double)((n + pieces - 1) / pieces) > 2.0 * PIECE_WORK;
+  return pieces < PIECES && c->work * (double)((n + pieces - 1) / pieces) > TOGETHER_WORK;
 }
 
 static int run(pass *p) {
