@@ -70,8 +70,8 @@ static int create(peri_file_writer *w) {
     if (errno != EEXIST) break;
   }
   const char *hint = errno == ENOENT ? " (make the folder first)" : "";
-  return peri_fail(PERI_EIO, "%s: cannot create a file in folder '%.*s': %s%s", w->target, folder ? (int)folder : 1,
-                   folder ? w->target : ".", strerror(errno), hint);
+  return peri_fail(PERI_EIO, "%s: cannot write: no file can be made in folder '%.*s': %s%s", w->target,
+                   folder ? (int)folder : 1, folder ? w->target : ".", strerror(errno), hint);
 }
 
 int peri_file_writer_open(peri_file_writer **out, const char *path) {

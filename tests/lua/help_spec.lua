@@ -62,7 +62,31 @@ describe("help", function()
     assert.matches("both ends included", inspect.help(nil, peri.arange), 1, true)
   end)
 
-  it("fits a terminal", function()
-    for line in inspect.help(nil):gmatch "[^\n]+" do assert.is_true(#line <= 79, line) end
+  it("tells of an operation and of the layer of the same name, each with the way to the other", function()
+    assert.matches('kernel: tensor.*nn%.Conv2D: help "Conv2D"', inspect.help(nil, "conv2d"))
+    assert.matches('filters: int.*peri%.conv2d: help "conv2d"', inspect.help(nil, "Conv2D"))
+    assert.matches('peri%.max_pool2d: help "max_pool2d"', inspect.help(nil, peri.nn.MaxPool2D))
+    assert.is_nil(inspect.help(nil, "matmul"):find("layer of that name", 1, true))
+  end)
+
+  it("says where a function that another one made got its name", function()
+    local number = 0
+    for line in io.lines(package.searchpath("perilune.plot", package.path)) do
+      number = number + 1
+      if line:find "^plot%.scatter =" then break end
+    end
+    assert.matches("perilune/plot.lua:" .. number .. "$", inspect.help(nil, peri.plot.scatter))
+    local session = require("perilune.repl.evaluate").session { globals = { plot = peri.plot } }
+    local text = require("perilune.repl.look").answer(session, "plot.scatter??")
+    assert.truthy(text:find('\nplot.scatter = shortcut "scatter"\n', 1, true))
+    assert.truthy(text:find("return function(...)", 1, true))
+  end)
+
+  it("fits a terminal, and speaks of its keys there only", function()
+    local notebook = inspect.help { notebook = true }
+    for line in (inspect.help(nil) .. "\n" .. notebook):gmatch "[^\n]+" do assert.is_true(#line <= 79, line) end
+    assert.matches("Ctrl%-C", inspect.help(nil))
+    assert.is_nil(notebook:find("Ctrl", 1, true))
+    assert.matches("Interrupting the kernel", notebook)
   end)
 end)

@@ -104,6 +104,12 @@ describe("inspection", function()
 end)
 
 describe("is_complete", function()
+  it("speaks of no keys that only a terminal has", function()
+    local text = book:run("?").payload[1].data["text/plain"]
+    assert.matches("Interrupting the kernel", text)
+    assert.is_nil(text:find("Ctrl", 1, true))
+  end)
+
   it("tells complete, incomplete and invalid code, and how to indent", function()
     local function ask(code) return (book:ask("is_complete_request", { code = code })) end
     for _, code in ipairs { "1", "x = 1", "for i = 1, 2 do end", "", "print?", "local x = 5", "f {\n}" } do

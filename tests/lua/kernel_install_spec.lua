@@ -74,7 +74,7 @@ describe("perilune kernel install", function()
     write(folder .. "/kernel.json", '{"argv": ["python", "-m", "ipykernel"]}')
     assert.truthy(message_of(install.remove, { prefix = prefix }):find "no kernel of Perilune's")
     write(prefix .. "/file", "")
-    assert.truthy(message_of(install.write, { prefix = prefix .. "/file" }, "/p"):find "/file/share.*Not a directory")
+    assert.truthy(message_of(install.write, { prefix = prefix .. "/file" }, "/p"):find "/file/share.*cannot write.*Not a directory")
   end)
 
   it("draws its logo", function()

@@ -278,6 +278,12 @@ describe("completeness", function()
     end
   end
 
+  it("says what is missing at the end of the last line that holds any", function()
+    for code, line in pairs { ["1 +"] = 1, ["1 +\n\n"] = 1, ["for i = 1, 2 do\n  f(i)\n"] = 2, ["f("] = 1, ["x =\n-- why"] = 1 } do
+      assert.matches("^In%[%d%]:" .. line .. ": .*<eof>$", session:run(code).message)
+    end
+  end)
+
   it("does not count or keep an incomplete piece", function()
     assert.equal("incomplete", session:run("f(").status)
     assert.equal(0, session.count)

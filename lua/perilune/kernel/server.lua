@@ -297,7 +297,7 @@ function server.new(options)
     info = server.info(options.version, options.release),
   }, Kernel)
   kernel.session = evaluate.session {
-    globals = options.globals, xpcall = kernel.xpcall, coroutine_traceback = host.coroutine_traceback,
+    globals = options.globals, xpcall = kernel.xpcall, coroutine_traceback = host.coroutine_traceback, notebook = true,
   }
   commands.install(kernel.session, { output = io.stdout })
   local number = os.time() * 1000 + tonumber(options.uuid():sub(1, 6), 16) % 1000

@@ -13,7 +13,7 @@ local results = require "perilune.repl.results"
 
 local evaluate = {}
 
---- A session. Fields: environment, count (pieces run), sources (the last pieces by chunk name).
+--- A session. Fields: environment, count (pieces run), sources (the last pieces by chunk name), notebook (is it one's?).
 local Session = {}
 Session.__index = Session
 evaluate.Session = Session
@@ -22,8 +22,9 @@ local KEPT_SOURCES = 256 -- pieces whose text can be shown beside an error
 local MOST_SPLITS = 64   -- places looked at for the beginning of the last expression
 
 --- Starts a session.
--- @param options  nil or { globals, name, xpcall, coroutine_traceback }: the globals (_G), the chunk name's pattern
---   ("In[%d]"), the xpcall that Ctrl-C reaches into, and what gives a dead coroutine's traceback
+-- @param options  nil or { globals, name, xpcall, coroutine_traceback, notebook }: the globals (_G), the chunk name's
+--   pattern ("In[%d]"), the xpcall that Ctrl-C reaches into, what gives a dead coroutine's traceback, and whether help()
+--   speaks to a notebook
 -- @return the session, which is evaluate.current until another one starts
 function evaluate.session(options)
   options = options or {}
@@ -32,7 +33,7 @@ function evaluate.session(options)
   evaluate.current = setmetatable({
     environment = variables, results = results.new(variables),
     pattern = options.name or "In[%d]", xpcall = options.xpcall or xpcall,
-    coroutine_traceback = options.coroutine_traceback or function() end,
+    coroutine_traceback = options.coroutine_traceback or function() end, notebook = options.notebook,
     count = 0, sources = {}, source_names = {},
   }, Session)
   return evaluate.current
@@ -131,6 +132,14 @@ local function is_expression(tokens)
   return in_set(first, starters)
 end
 
+-- Lua says of what is missing at the end that it is so on the line behind it; here, on the last line that holds any.
+local function at_last_line(message, code, tokens)
+  if not is_eof(message) then return message end
+  local before = #tokens > 0 and code:sub(1, tokens[#tokens].to) or ""
+  local _, breaks = before:gsub("\n", "")
+  return (message:gsub("^(.-):%d+:", function(name) return ("%s:%d:"):format(name, breaks + 1) end, 1))
+end
+
 --- Compiles a piece without running it.
 -- @param code  Lua source
 -- @param name  the chunk's name in messages; optional
@@ -156,7 +165,7 @@ function Session:compile(code, name)
   if compiled.chunk then return compiled end
   local incomplete = unfinished or is_eof(message) or (#tokens > 0 and is_eof(as_expression))
   if is_expression(tokens) then message = as_expression end
-  return nil, incomplete and "incomplete" or "wrong", message
+  return nil, incomplete and "incomplete" or "wrong", at_last_line(message, code, tokens)
 end
 
 --- Could a piece be run as it stands?

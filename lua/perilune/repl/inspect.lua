@@ -28,12 +28,36 @@ Perilune: deep learning at the Lua prompt.
 An expression is printed; a `;` at its end keeps it quiet. A top-level `local`
 lives on in later input, a <const> one too; a <close> ends with its input.
 
-Enter runs what is complete, else it begins a new line (Alt-Enter always does).
 Tab completes names, methods, the arguments inside f { ... }, keys and files in
-quotes; Shift-Tab tells what is at the cursor. Up and Down move in the text and
-through what was typed before, Ctrl-R searches it. Ctrl-C stops what runs.]]
+quotes; Shift-Tab tells what is at the cursor.]]
+
+local TERMINAL = OVERVIEW .. [[ Enter runs what is complete,
+else it begins a new line (Alt-Enter always does). Up and Down move in the text
+and through what was typed before, Ctrl-R searches it. Ctrl-C stops what runs.]]
+
+local NOTEBOOK = OVERVIEW .. [[ Interrupting the kernel (the
+stop button) stops what runs, and all variables stay.]]
 
 local descriptor, names_of = signature.descriptor, signature.names_of
+
+-- The layer that has an op's name, or the other way round: conv2d and Conv2D.
+local function namesake(d)
+  local core = package.loaded["perilune.core"]
+  local function bare(name) return (name:gsub("_", ""):lower()) end
+  if d.kind == "op" then
+    for _, layer in ipairs(core.layer_types()) do
+      if bare(layer.name) == bare(d.name) then
+        return ('The layer of that name is nn.%s: help "%s" tells of it.'):format(layer.name, layer.name)
+      end
+    end
+  elseif d.kind == "layer" then
+    for _, op in ipairs(core.ops()) do
+      if bare(op) == bare(d.name) then
+        return ('The operation on tensors is peri.%s: help "%s" tells of it.'):format(op, op)
+      end
+    end
+  end
+end
 
 local function descriptor_text(d)
   local called = d.signature or ""
@@ -43,6 +67,7 @@ local function descriptor_text(d)
   if d.example and d.example ~= "" then
     lines[#lines + 1] = "Example arguments:\n  " .. d.example:gsub(";%s+", "\n  ")
   end
+  lines[#lines + 1] = namesake(d)
   return table.concat(lines, "\n\n")
 end
 
@@ -63,12 +88,13 @@ local function comment_above(lines, at)
   return comment, first
 end
 
--- The comment of three dashes above the paragraph in which line `at` stands: one for several short functions.
+-- The comment of three dashes above the paragraph in which line `at` stands: one for several short functions; and its
+-- first line.
 local function comment_of_paragraph(lines, at)
   while at > 1 and lines[at - 1]:find "%S" do
     if lines[at - 1]:find "^%s*%-%-" then
       local comment, first = comment_above(lines, at)
-      return lines[first]:find "^%s*%-%-%-" and comment or {}
+      return lines[first]:find "^%s*%-%-%-" and comment or {}, first
     end
     at = at - 1
   end
@@ -76,18 +102,20 @@ local function comment_of_paragraph(lines, at)
 end
 
 -- The comment (of three dashes) above the line that puts a function under its name, for one that another function
--- made: `plot.lines = shortcut "lines"`, `define("mean_squared_error", ...)`.
+-- made: `plot.lines = shortcut "lines"`, `define("mean_squared_error", ...)`. Returns the comment, its first line and
+-- that of the name.
 local function comment_by_name(lines, names)
   for _, name in ipairs(names) do
     local last = name:match("[^.]+$"):gsub("%p", "%%%0")
     for at = 2, #lines do
       local here = lines[at]
       if here:find("^%s*[%w_.]+[.]" .. last .. "%s*=") or here:find("^%s*[%w_.]+%s*%(?%s*\"" .. last .. "\"") then
+        local comment, first = comment_of_paragraph(lines, at)
         local kept = {}
-        for _, line in ipairs(comment_of_paragraph(lines, at)) do
+        for _, line in ipairs(comment) do
           if not line:find("^@function") then kept[#kept + 1] = line end
         end
-        if #kept > 0 then return kept end
+        if #kept > 0 then return kept, first, at end
       end
     end
   end
@@ -97,19 +125,22 @@ end
 --- Signature and comment of a Lua function.
 -- @param f        the function
 -- @param session  where functions typed at the prompt have their source; optional
--- @return { signature, comment, place }; comment is a list of lines
+-- @return { signature, comment, place, named }; comment is a list of lines; named the text of the lines that put the
+--   function under its name, when those are not its own
 function inspect.lua_function(f, session)
   local info = debug.getinfo(f, "S")
   local lines = signature.lines(info.source, session)
   local written = lines and lines[info.linedefined]
   local name = written and (written:match("function%s+([%w_.:]+)%s*%(") or written:match("([%w_.]+)%s*=%s*function"))
   local comment = written and comment_above(lines, info.linedefined) or {}
-  if #comment == 0 and lines then comment = comment_by_name(lines, names_of(f)) end
+  local first, at
+  if #comment == 0 and lines then comment, first, at = comment_by_name(lines, names_of(f)) end
   if #comment == 0 and lines then comment = comment_of_paragraph(lines, info.linedefined) end
   return {
     signature = ("%s(%s)"):format(name_of(f) or name or "function", signature.parameters(f)),
     comment = comment,
-    place = ("%s:%d"):format(info.short_src, info.linedefined),
+    place = ("%s:%d"):format(info.short_src, at or info.linedefined),
+    named = at and at ~= info.linedefined and table.concat(lines, "\n", first, at) or nil,
   }
 end
 
@@ -224,8 +255,8 @@ function inspect.find(session, path)
   if session then session.environment:need(lexer.tokens(path)) end
   local value = session and resolve(path, session.environment.values)
   if value ~= nil then return value end
-  local library = package.loaded["perilune"]
-  if not library then return nil end
+  local there, library = pcall(require, "perilune")
+  if not there then return nil end
   for _, prefix in ipairs { "", "nn.", "nn.losses.", "optim.", "data.", "plot.", "linalg.", "image.", "explain." } do
     value = resolve(prefix .. path, library)
     if value ~= nil then return value end
@@ -258,7 +289,7 @@ end
 -- @param session  from perilune.repl.evaluate
 -- @param ...      nothing for the overview; a name as a string; or any value
 function inspect.help(session, ...)
-  if select("#", ...) == 0 then return OVERVIEW end
+  if select("#", ...) == 0 then return session and session.notebook and NOTEBOOK or TERMINAL end
   local value = ...
   local kind = type(value)
   if kind == "string" then

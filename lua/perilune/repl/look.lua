@@ -21,7 +21,8 @@ local function source_of(f, session)
   if not lines or info.lastlinedefined > #lines then return "Its source is not at hand." end
   local first = info.linedefined
   while first > 1 and lines[first - 1]:find("^%s*%-%-") do first = first - 1 end
-  return table.concat(lines, "\n", first, info.lastlinedefined)
+  local named = inspect.lua_function(f, session).named
+  return (named and named .. "\n\n" or "") .. table.concat(lines, "\n", first, info.lastlinedefined)
 end
 
 local function cut(text)
