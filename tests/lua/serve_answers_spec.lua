@@ -52,6 +52,91 @@ local function seven(width, height, pen)
   return canvas, json.encode { strokes = { list }, width = width, height = height, pen = pen }
 end
 
+describe("a reading", function()
+  -- A number's strokes, each digit in a column of its own, on a canvas of these measures.
+  local digits = {
+    ["1"] = { { { 0.5, 0.2 }, { 0.5, 0.5 }, { 0.5, 0.8 } } },
+    ["7"] = { { { 0.3, 0.22 }, { 0.5, 0.21 }, { 0.7, 0.22 }, { 0.6, 0.5 }, { 0.48, 0.8 } } },
+    ["4"] = { { { 0.35, 0.2 }, { 0.3, 0.5 }, { 0.7, 0.52 } }, { { 0.62, 0.3 }, { 0.6, 0.8 } } },
+  }
+
+  local function number(text, width, height)
+    local list = {}
+    for i = 1, #text do
+      for _, stroke in ipairs(digits[text:sub(i, i)]) do
+        local points = {}
+        for k, point in ipairs(stroke) do
+          points[k] = { (i - 1 + point[1]) * width / #text, height / 2 + (point[2] - 0.5) * width / #text }
+        end
+        list[#list + 1] = points
+      end
+    end
+    return json.encode { strokes = list, pen = width / 24, width = width, height = height }
+  end
+
+  local function read(text, query) return ask { method = "POST", path = "/v1/read", kind = "strokes", body = text, query = query } end
+
+  it("is of all digits from left to right, with what each is and where", function()
+    start()
+    for _, size in ipairs { { 280, 280 }, { 600, 200 }, { 100, 150 } } do
+      local width, height = size[1], size[2]
+      local answered, body = read(number("471", width, height))
+      assert.same({ 200, "471", true, "digits", 3 }, { answered.status, body.text, body.certain, body.model, #body.parts })
+      assert.is_true(body.milliseconds > 0)
+      for i, part in ipairs(body.parts) do
+        assert.equal(tonumber(("471"):sub(i, i)), part.label)
+        assert.equal(part.confidence, part.probabilities[part.label + 1])
+        assert.is_nil(part.input)
+        assert.equal(i == 3, part.newest)
+        local box, middle = part.box, (i - 0.5) * width / 3
+        assert.is_true(box.left < middle + width / 30 and box.right > middle - width / 30, "beside its column")
+        assert.is_true(box.left >= (i - 1) * width / 3 and box.right <= i * width / 3, "out of its column")
+        assert.near(height / 2 - 0.3 * width / 3, box.top, width / 24)
+        assert.near(height / 2 + 0.3 * width / 3, box.bottom, width / 24)
+      end
+    end
+  end)
+
+  it("of one digit is what the drawing program says of it, and what the net saw, if asked for", function()
+    start()
+    local canvas, text = seven(400, 300, 24)
+    local wanted = service.models[1].recogniser:predict(canvas)
+    local _, body = read(text, { input = "1" })
+    assert.same({ "7", 1, 7, true }, { body.text, #body.parts, body.parts[1].label, body.parts[1].newest })
+    assert.near(wanted.confidence, body.parts[1].confidence, 1e-4)
+    local input = wanted.input:reshape(-1):totable()
+    for i, value in ipairs(body.parts[1].input) do assert.near(255 * input[i], value, 1.01) end
+    assert.equal(28 * 28, #body.parts[1].input)
+  end)
+
+  it("of two digits of which none is sure is not certain", function()
+    start { models = { { name = "flat", net = nn.Sequential { nn.Flatten {}, nn.Dense { 10 } }:build { 28, 28, 1 } } } }
+    peri.no_grad(function() service.models[1].net:parameters()[1]:mul_(0) end)
+    local _, body = read(number("17", 280, 280))
+    assert.same({ 2, false }, { #body.parts, body.certain })
+  end)
+
+  it("minds no times, however strange", function()
+    start()
+    for _, time in ipairs { "8.4e298", "-8.4e298" } do
+      local text = number("7", 280, 280):gsub("%]", "," .. time .. "]", 1)
+      assert.same({ 200, "7" }, { (function(answered, body) return answered.status, body.text end)(read(text)) })
+      local answered = ask { method = "POST", path = "/v1/explain", kind = "strokes", body = text,
+        images = peri.rand { 1, 28, 28, 1 } }
+      assert.equal(200, answered.status)
+    end
+  end)
+
+  it("of anything but strokes is refused", function()
+    start()
+    for kind, status in pairs { pixels = 422, raw = 415, picture = 415 } do
+      local answered, body = ask { method = "POST", path = "/v1/read", kind = kind, images = peri.zeros { 1, 28, 28, 1 } }
+      assert.equal(status, answered.status)
+      assert.truthy(body.error.reason:find("strokes", 1, true))
+    end
+  end)
+end)
+
 describe("an explanation", function()
   it("of pixels lies over the 28 x 28 that the net saw", function()
     start()

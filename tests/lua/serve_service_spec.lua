@@ -52,7 +52,8 @@ describe("the door", function()
     assert.same({ "127.0.0.1", 0, 7, 256, 0.002, 8 << 20, { "*" }, { "digits.example.org" } }, { given.host, given.port, given.queue,
       given.batch, given.window, given.body, given.cors, given.hosts })
     assert.same({ "a", "b" }, { given.models[1].name, given.models[2].name })
-    assert.same({ ["POST /v1/predict"] = "predict", ["POST /v1/explain"] = "images", ["POST /v1/correct"] = "images",
+    assert.same({ ["POST /v1/predict"] = "predict",
+      ["POST /v1/read"] = "images", ["POST /v1/explain"] = "images", ["POST /v1/correct"] = "images",
       ["GET /v1/models"] = "plain", ["GET /metrics"] = "plain" }, given.routes)
     assert.same({ "<p>", "text/html; charset=utf-8" }, { given.files["/"].body, given.files["/"].type })
     assert.same({ "1", "text/javascript; charset=utf-8" }, { given.files["/page.js"].body, given.files["/page.js"].type })

@@ -1,8 +1,12 @@
 """What serve_page.py and serve_page_states.py share: the service's page in a headless Chromium, a person before it."""
 import os
+import sys
 
-from draw_hands import drawings, wait_until
+from draw_hands import ROOT, drawings, wait_until
 from serve_service import Service
+
+sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
+import hands  # noqa: E402
 
 DRAWINGS = drawings()
 
@@ -168,6 +172,27 @@ class Face:
 def strokes_of(label, hand=1):
     one = next(one for one in DRAWINGS if one["label"] == label and one["hand"] == hand)
     return [stroke["points"] for stroke in one["strokes"]]
+
+
+def photo(room, label, ground=255, ink=0):
+    """A PNG of a drawing: its path."""
+    side, path = 200, os.path.join(room.folder, f"photo-{label}-{ground}.png")
+    rows = [bytearray([ground]) * side for _ in range(side)]
+    for stroke in strokes_of(label):
+        for (xa, ya, _), (xb, yb, _) in zip(stroke, stroke[1:]):
+            for k in range(9):
+                x, y = (xa + (xb - xa) * k / 8) * side, (ya + (yb - ya) * k / 8) * side
+                for j in range(max(int(y) - 7, 0), min(int(y) + 8, side)):
+                    for i in range(max(int(x) - 7, 0), min(int(x) + 8, side)):
+                        if (i - x) ** 2 + (j - y) ** 2 <= 49:
+                            rows[j][i] = ink
+    hands.write_png(path, rows)
+    return path
+
+
+def kept(room, label):
+    folder = os.path.join(room.corrections, str(label))
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
 
 
 class Room:

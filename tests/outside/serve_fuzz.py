@@ -36,7 +36,8 @@ def good_requests():
     made.append(message("OPTIONS", "/v1/predict", None, {"Origin": "http://a.example",
                                                          "Access-Control-Request-Method": "POST"}))
     for _, kind, body in bodies.good_bodies():
-        for path in ("/v1/predict", "/v1/predict?input=1&model=digits", "/v1/explain?class=3", "/v1/correct?label=7"):
+        for path in ("/v1/predict", "/v1/predict?input=1&model=digits", "/v1/read?input=1", "/v1/explain?class=3",
+                     "/v1/correct?label=7"):
             made.append(message("POST", path, body, {"Content-Type": kind}))
     raw = bodies.bar()
     made.append(message("POST", "/v1/explain", raw, {"Accept": "image/png"}))

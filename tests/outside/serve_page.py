@@ -16,14 +16,10 @@ import signal
 import sys
 import tempfile
 
-from draw_hands import ROOT, Checks, need_modules, skip, wait_until
-from serve_browser import COPY, DRAWINGS, Room, strokes_of
+from draw_hands import Checks, need_modules, skip, wait_until
+from serve_browser import COPY, DRAWINGS, Room, kept, photo, strokes_of
+from serve_page_ink import SEVEN, check_eraser, check_number
 from serve_page_states import check_accessible, check_idle, check_lost, check_models, check_refusals, take_picture
-
-sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
-import hands  # noqa: E402
-
-SEVEN = [[(0.28, 0.22), (0.5, 0.21), (0.72, 0.22)], [(0.72, 0.22), (0.6, 0.5), (0.46, 0.84)]]
 
 
 def check_thirty(room):
@@ -34,6 +30,10 @@ def check_thirty(room):
         face.clear()
     room.checks.thirty("the page", seen)
     room.checks.check("each of them is in the history", face.page.locator("#past button").count() == 30)
+    said = [text.strip() for text in reversed(face.page.locator("#past span").all_inner_texts())]
+    alone = [label if label else "?" for _, label in seen]
+    check = room.checks.check
+    check("none of them is taken for several digits", said == alone, [pair for pair in zip(said, alone) if pair[0] != pair[1]])
     face.wait("document.getElementById('speed').dataset.median")
     median = float(face.page.get_attribute("#speed", "data-median"))
     print(f"{face.asked} predictions; from pen to bars {median} ms (median)", flush=True)
@@ -103,87 +103,6 @@ def check_undo(room):
     room.fine(face, "undo")
 
 
-def ink_at(face, x, y):
-    """How much ink is at a place of the canvas, 0 to 255."""
-    return face.page.eval_on_selector("#ink", COPY.replace("(canvas)", "(canvas, place)") + """
-      return data[4 * (Math.round(place[1] * (canvas.height - 1)) * canvas.width + Math.round(place[0] * (canvas.width - 1))) + 3];
-    }""", [x, y])
-
-
-def check_eraser(room):
-    """The right button, the button and its key, a finger, a pen's other end, the keyboard; and undo."""
-    check, face = room.checks.check, room.face()
-    page, bar, across = face.page, [[(0.2, 0.5), (0.8, 0.5)]], [[(0.5, 0.4), (0.5, 0.6)]]
-    check("with an empty canvas there is nothing to erase", page.is_disabled("#erase"))
-    face.draw(across, button="right")
-    check("the right button draws nothing", face.ink() == 0 and page.is_disabled("#undo"))
-    face.draw(bar)
-    whole = face.ink()
-    face.draw([[(0.1, 0.1), (0.9, 0.1)]], button="right")
-    check("what is not touched stays, and needs no undo", face.ink() == whole and page.evaluate("""() => {
-        document.getElementById("undo").click(); return document.getElementById("undo").disabled; }"""))
-    page.click("#redo")
-    face.draw(across, button="right")
-    cut = face.ink()
-    check("the right button cuts a stroke in two", 0.5 * whole < cut < 0.9 * whole and ink_at(face, 0.5, 0.5) == 0 and
-          ink_at(face, 0.3, 0.5) == ink_at(face, 0.7, 0.5) == 255, (whole, cut))
-    face.draw(across, button="right")
-    check("and takes no more in the same place", face.ink() == cut)
-    page.click("#undo")
-    check("Undo brings it back", face.ink() == whole)
-    page.click("#redo")
-    check("Redo erases again", face.ink() == cut)
-    check("the pen draws as before", page.get_attribute("#erase", "aria-pressed") == "false" and
-          face.draw(across) is None and ink_at(face, 0.5, 0.5) == 255)
-    face.draw([[(0.05, 0.5), (0.95, 0.5)]], button="right")
-    face.draw([[(0.5, 0.3), (0.5, 0.7)]], button="right")
-    check("all can be erased: the canvas is empty then", face.ink() == 0 and face.text("#label") == "–" and
-          page.is_disabled("#clear") and face.bars() == [0.0] * 10, face.text("#label"))
-    page.click("#undo")
-    check("which is undone too", face.ink() > 0)
-
-    for stroke in strokes_of(4):
-        face.draw([stroke])
-    face.clear()
-    face.draw(SEVEN)
-    face.draw([[(0.3, 0.6), (0.5, 0.55), (0.7, 0.6)]])
-    tail = [[(0.25, 0.6), (0.32, 0.6)], [(0.6, 0.58), (0.75, 0.62)]]
-    crossed = face.seen() is not None and face.ink()
-    page.click("#erase")
-    check("the button takes the eraser", page.get_attribute("#erase", "aria-pressed") == "true")
-    face.draw(tail[:1])
-    check("with which the left button erases", face.ink() < crossed, (crossed, face.ink()))
-    check("it shows where it is", face.shown("#mark") and page.get_attribute("#mark", "data-tool") == "eraser")
-    room.shot(face, "eraser")
-    face.draw(tail[1:])
-    check("what is left is recognised", face.seen() == "7", face.text("#label"))
-    face.keys("x")
-    left = face.ink()
-    face.draw([[(0.1, 0.9), (0.2, 0.9)]])
-    check("x takes the pen again", page.get_attribute("#erase", "aria-pressed") == "false" and face.ink() > left)
-    face.stylus([[(0.1, 0.9), (0.2, 0.9)]], button=5, buttons=32)
-    check("a pen's other end erases", abs(face.ink() - left) < 1e-6, (left, face.ink()))
-    face.stylus([[(0.1, 0.9), (0.2, 0.9)]])
-    check("and the pen draws", face.ink() > left)
-    face.keys("x")
-    face.clear()
-    check("an empty canvas takes the pen", page.get_attribute("#erase", "aria-pressed") == "false")
-
-    page.focus("#ink")
-    face.keys(" ", *["ArrowRight"] * 6, " ")
-    drawn = face.ink()
-    face.keys("x", " ", *["ArrowLeft"] * 3, " ")
-    check("the keyboard erases", 0 < face.ink() < drawn and face.wait("announced.includes('Eraser up')"), face.announced())
-    check("what it erased is undone at once", face.keys("u") is None and face.ink() == drawn)
-    page.set_input_files("#file", photo(room, 3))
-    check("of a photo nothing is erased", face.wait("document.documentElement.dataset.seen === '3'") and
-          page.is_disabled("#erase"), face.text("#label"))
-    face.draw(across, button="right")
-    check("with the right button neither", face.wait("document.documentElement.dataset.seen === '3'", 2) and
-          face.text("#label") == "3")
-    room.fine(face, "eraser")
-
-
 def check_keyboard(room):
     """From the first Tab to the recognised digit, without a mouse."""
     check, face = room.checks.check, room.face()
@@ -250,22 +169,6 @@ def check_touch(room):
     room.fine(face, "touch")
 
 
-def photo(room, label, ground=255, ink=0):
-    """A PNG of a drawing: its path."""
-    side, path = 200, os.path.join(room.folder, f"photo-{label}-{ground}.png")
-    rows = [bytearray([ground]) * side for _ in range(side)]
-    for stroke in strokes_of(label):
-        for (xa, ya, _), (xb, yb, _) in zip(stroke, stroke[1:]):
-            for k in range(9):
-                x, y = (xa + (xb - xa) * k / 8) * side, (ya + (yb - ya) * k / 8) * side
-                for j in range(max(int(y) - 7, 0), min(int(y) + 8, side)):
-                    for i in range(max(int(x) - 7, 0), min(int(x) + 8, side)):
-                        if (i - x) ** 2 + (j - y) ** 2 <= 49:
-                            rows[j][i] = ink
-    hands.write_png(path, rows)
-    return path
-
-
 DROP = """([kind, base64]) => {
   const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)), data = new DataTransfer();
   data.items.add(new File([bytes], "digit.png", { type: "image/png" }));
@@ -306,11 +209,6 @@ def check_photo(room):
           "no picture" in face.text("#tip"), face.text("#tip"))
     check("and changes nothing", face.page.get_attribute("html", "data-seen") == "8")
     room.fine(face, "photo")
-
-
-def kept(room, label):
-    folder = os.path.join(room.corrections, str(label))
-    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
 
 
 def check_correction(room):
@@ -390,7 +288,7 @@ def check_history(room):
     room.fine(face, "history")
 
 
-CHECKS = {"thirty": check_thirty, "bars": check_bars, "undo": check_undo, "eraser": check_eraser, "keyboard": check_keyboard,
+CHECKS = {"thirty": check_thirty, "bars": check_bars, "number": check_number, "undo": check_undo, "eraser": check_eraser, "keyboard": check_keyboard,
           "touch": check_touch, "photo": check_photo, "correction": check_correction, "why": check_why,
           "history": check_history, "lost": check_lost, "idle": check_idle, "refusals": check_refusals,
           "models": check_models, "accessible": check_accessible}

@@ -5,6 +5,7 @@ local json = require "perilune.json"
 
 local drawing = {}
 
+local TIME_MOST = 1e9
 local PEN, SIDE = 20, 280 -- what a body that does not say gets: hosts/http_body.h has the same
 
 local function number(value, default) return type(value) == "number" and value or default end
@@ -12,10 +13,14 @@ local function number(value, default) return type(value) == "number" and value o
 -- On a canvas of side 1, which keeps whole millionths, from -1 to 2.
 local function placed(value, side) return math.floor(math.max(-1, math.min(2, value / side)) * 1e6 + 0.5) / 1e6 end
 
+-- Seconds, of any that a client may say: nobody's drawing takes longer.
+local function time_of(point) return math.max(-TIME_MOST, math.min(TIME_MOST, number(point[3], 0))) end
+
 --- The strokes of a body that the door has read as such.
 -- @param body JSON text: { "strokes": [[[x, y(, t)], ...], ...], "pen", "width", "height" }
 -- @return a square canvas, whose side is the drawing's longer one; the shorter lies in its middle (as in core/image/drawing.c)
 -- @return the drawing's height and width in sides of the canvas
+-- @return that side in the unit of the strokes
 -- @raise an error when there is more of it than a canvas takes
 function drawing.canvas(body)
   local given = json.decode(body)
@@ -25,10 +30,10 @@ function drawing.canvas(body)
   local pen, list = math.max(1e-4, math.min(1, number(given.pen, PEN) / side)), {}
   for i, stroke in ipairs(given.strokes) do
     local points = {}
-    for k, point in ipairs(stroke) do points[k] = { placed(point[1] + left, side), placed(point[2] + top, side), number(point[3], 0) } end
+    for k, point in ipairs(stroke) do points[k] = { placed(point[1] + left, side), placed(point[2] + top, side), time_of(point) } end
     list[i] = { width = pen, points = points }
   end
-  return canvases.from_table(list), height / side, width / side
+  return canvases.from_table(list), height / side, width / side, side
 end
 
 return drawing

@@ -56,15 +56,20 @@ end
 
 -- ---- bodies and answers
 
+local ONE = { summary = "A one, drawn from top to bottom",
+  value = { strokes = array { array { array { 140, 40 }, array { 138, 140 }, array { 140, 240 } } } } }
+
 local function body(row)
+  if row.body == "Strokes" then
+    return { required = true, content = { [JSON] = { schema = ref(row.body), examples = { strokes = ONE } } } }
+  end
   local example = {}
   for i = 1, 28 * 28 do example[i] = (i % 28 == 14 and i > 140 and i < 640) and 255 or 0 end
   return { required = true, content = {
     [JSON] = {
       schema = ref(row.body),
       examples = {
-        strokes = { summary = "A one, drawn from top to bottom",
-          value = { strokes = array { array { array { 140, 40 }, array { 138, 140 }, array { 140, 240 } } } } },
+        strokes = ONE,
         pixels = { summary = "The same as 28 x 28 pixels", value = { pixels = array(example) } },
       },
     },

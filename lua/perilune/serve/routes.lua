@@ -38,6 +38,10 @@ routes.list = {
       .. "row, image behind image). Pixels and raw bytes go to the net as they are; pictures and strokes are made ready as "
       .. "MNIST's were. Requests of many connections go through the net together.",
     queries = { "model", "input" }, body = "Body", types = { [JSON] = "Predictions" } },
+  { method = "POST", path = "/v1/read", kind = "images", answer = later "perilune.serve.read", id = "read",
+    summary = "Reads several digits side by side.",
+    description = "Takes strokes. `text` is all of them from left to right; the parts say what each is and where.",
+    queries = { "model", "input" }, body = "Strokes", types = { [JSON] = "Reading" } },
   { method = "POST", path = "/v1/explain", kind = "images", answer = later "perilune.serve.explain", id = "explain",
     summary = "Shows where a picture speaks for a class (Grad-CAM).",
     description = "Takes the same bodies, of one picture. With `Accept: image/png` it gives a PNG to lay over the picture.",

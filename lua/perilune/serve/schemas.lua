@@ -68,6 +68,27 @@ local function prediction()
   }, { "label", "probabilities", "confidence", "certain" })
 end
 
+local function part()
+  local box = {}
+  for _, side in ipairs { "left", "top", "right", "bottom" } do box[side] = { type = "number" } end
+  return object({
+    label = ref "Class", probabilities = list_of({ type = "number", minimum = 0, maximum = 1 }, 1),
+    confidence = { type = "number", minimum = 0, maximum = 1 }, certain = { type = "boolean" },
+    box = object(box, { "left", "top", "right", "bottom" }),
+    newest = { type = "boolean", description = "Does the last stroke end in it?" },
+    input = list_of({ type = "integer", minimum = 0, maximum = 255 }, PIXELS, PIXELS, "What the net saw, if asked for."),
+  }, { "label", "probabilities", "confidence", "certain", "box", "newest" })
+end
+
+local function reading()
+  return object({
+    text = { type = "string", description = "The labels from left to right; empty where no ink is on the canvas." },
+    certain = { type = "boolean", description = "Are all parts?" },
+    parts = list_of(ref "Part", 0, nil, "Each with its box, in the unit of the strokes."),
+    model = { type = "string" }, milliseconds = { type = "number", minimum = 0, description = "What the reading took." },
+  }, { "text", "certain", "parts", "model", "milliseconds" })
+end
+
 local function model()
   return object({
     name = { type = "string" }, default = { type = "boolean", description = "Taken where a request names none." },
@@ -90,6 +111,8 @@ function schemas.all()
     Predictions = object({ predictions = list_of(ref "Prediction", 1), model = { type = "string" },
       milliseconds = { type = "number", minimum = 0, description = "From the request's last byte to its answer." },
     }, { "predictions", "model", "milliseconds" }),
+    Part = part(),
+    Reading = reading(),
     Heat = object({ model = { type = "string" }, class = ref "Class", height = { type = "integer" }, width = { type = "integer" },
       heat = list_of(list_of({ type = "number", minimum = 0, maximum = 1 }, 1), 1, nil, "Rows of numbers: 1 speaks most."),
       coordinates = { type = "string", enum = array { "field", "canvas" },

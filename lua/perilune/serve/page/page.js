@@ -1,11 +1,13 @@
 // The page: puts paper, panel, history and service together.
 //
 // While the pen moves, the newest state is sent as soon as the former answer is there. When everything has settled for a
-// moment, the live region says what was recognised, and Grad-CAM is asked for where it is wanted.
+// moment, the live region says what was recognised, and Grad-CAM is asked for where it is wanted. Where the pen is lifted
+// and it may be several digits, the service is asked to read them; while it is several, it is asked nothing else.
 import { Service, Latest } from "./service.js";
 import { Paper, bodyOf, isBlank, readPhoto } from "./paper.js";
 import { Panel, paintHeat } from "./panel.js";
 import { History, keyOf } from "./history.js";
+import { showBoxes, strokesIn, verdictOf } from "./number.js";
 
 const QUIET = 700;     // milliseconds without news after which something is settled
 const TIP = 2600;      // and after which a word in passing goes
@@ -17,6 +19,7 @@ const $ = (id) => document.getElementById(id);
 const root = document.documentElement;
 const verdicts = new WeakMap(); // of drawings, by keyOf
 let models = [], model = null, why = false, looked = null;
+let several = false; // was it several digits, when it was read last?
 
 // ---- words
 
@@ -134,7 +137,7 @@ function makePrediction() {
   if (!model || isBlank(sheet)) return null;
   const time = newest;
   newest = null;
-  const path = `v1/predict?${query({ input: 1 })}`;
+  const path = `v1/${several ? "read" : "predict"}?${query({ input: 1 })}`;
   return { path, method: "POST", vital: true, ...bodyOf(sheet), key: keyOf(sheet), version, time };
 }
 
@@ -144,17 +147,57 @@ function takePrediction(answer, request, more) {
     if (here) panel.wipe(`Not recognised: ${answer.reason}`);
     return;
   }
-  const prediction = answer.data.predictions[0];
+  const { predictions, parts } = answer.data;
+  if (here && parts && parts.length < 2) { // it is one again
+    several = false;
+    return predicting.ask();
+  }
   if (here) {
-    const kept = (verdicts.get(request.key) || {}).kept, verdict = panel.show(prediction);
-    verdicts.set(request.key, { ...verdict, kept: last ? kept : undefined });
-    if (last) root.dataset.seen = verdict.certain ? verdict.label : "";
-    unsaid = verdict.text;
-    settle();
+    const verdict = parts ? showNumber(answer.data) : panel.show(predictions[0]);
+    take(request.key, verdict, last);
     measure(request.time, answer.data.milliseconds);
+    if (last) reading.ask();
     if (!more) explaining.ask();
   }
   history.refresh(request.key);
+}
+
+function take(key, verdict, last) {
+  const { kept } = verdicts.get(key) || {};
+  verdicts.set(key, { ...verdict, kept: last ? kept : undefined });
+  if (last) root.dataset.seen = verdict.certain ? verdict.label : "";
+  if (!verdict.number) showBoxes($("boxes"), []);
+  unsaid = verdict.text;
+  settle();
+}
+
+// ---- several digits
+
+function showNumber(data) {
+  const verdict = verdictOf(data);
+  panel.showNumber(verdict);
+  showBoxes($("boxes"), data.parts);
+  return verdict;
+}
+
+// What is known of all that is drawn, when it may be several digits: only then are they read.
+function makeReading() {
+  const { sheet, version } = paper, verdict = verdicts.get(keyOf(sheet));
+  if (!verdict || verdict.number || root.dataset.seen === undefined || paper.drawing || sheet.photo || !panel.digits) return null;
+  if (verdict.certain && sheet.strokes.length < 2) return null;
+  return { path: `v1/read?${query({ input: 1 })}`, method: "POST", ...bodyOf(sheet), key: keyOf(sheet), version };
+}
+
+function takeReading(answer, request) {
+  if (!answer.ok || request.version !== paper.version || answer.data.parts.length < 2) return;
+  if (answer.data.certain) {
+    several = true;
+    take(request.key, showNumber(answer.data), true);
+    explaining.ask();
+    history.refresh(request.key);
+  } else if (!verdicts.get(request.key).certain) {
+    panel.hint(`perhaps ${answer.data.text}: write several digits apart`);
+  }
 }
 
 let inNet = 0;
@@ -175,13 +218,20 @@ function tellSpeed() {
 
 const predicting = new Latest(service, makePrediction, takePrediction);
 
+const reading = new Latest(service, makeReading, takeReading);
+
 // ---- why
+
+// Of several digits the newest is explained, and kept: as a sheet of its own.
+function sheetOf(verdict) {
+  return verdict && verdict.number ? { ...paper.sheet, strokes: strokesIn(paper.sheet.strokes, verdict.newest.box) } : paper.sheet;
+}
 
 function makeExplanation() {
   const { sheet } = paper, verdict = verdicts.get(keyOf(sheet));
   if (!why || !model || isBlank(sheet) || !verdict) return null;
-  const label = looked || verdict.label;
-  return { path: `v1/explain?${query({ class: label })}`, method: "POST", ...bodyOf(sheet), key: keyOf(sheet), label };
+  const label = looked || (verdict.number ? String(verdict.newest.label) : verdict.label);
+  return { path: `v1/explain?${query({ class: label })}`, method: "POST", ...bodyOf(sheetOf(verdict)), key: keyOf(sheet), label };
 }
 
 function takeExplanation(answer, request) {
@@ -224,7 +274,7 @@ async function correct(label) {
   if (!model || !model.corrections) return tip("Corrections are off.");
   if (verdict && verdict.kept === label) return tip(`It is kept as ${label} already.`);
   const { version } = paper;
-  const answer = await service.once(`v1/correct?${query({ label })}`, { method: "POST", ...bodyOf(sheet) });
+  const answer = await service.once(`v1/correct?${query({ label })}`, { method: "POST", ...bodyOf(sheetOf(verdict)) });
   if (!answer.ok) {
     if (answer.trouble === "locked") await service.unlock();
     if (answer.trouble === "gone") service.recovery(answer.reason).then(() => predicting.ask());
@@ -233,7 +283,7 @@ async function correct(label) {
   verdicts.set(key, { ...(verdicts.get(key) || { label, certain: true, text: label }), kept: label });
   if (key === keyOf(paper.sheet) && version === paper.version) panel.mark(label);
   history.refresh(key);
-  tip(`Kept as ${label}.`);
+  tip(verdict && verdict.number ? `The newest digit is kept as ${label}.` : `Kept as ${label}.`);
 }
 
 // ---- the drawing
@@ -243,6 +293,10 @@ function onChanged(time) {
   if (time !== null) {
     delete root.dataset.seen;
     newest = paper.drawing ? time : null;
+    if (sheet.strokes.length === 0) {
+      several = false;
+      showBoxes($("boxes"), []);
+    }
     if (blank) {
       panel.wipe();
       announce("The canvas is empty.");
@@ -253,6 +307,8 @@ function onChanged(time) {
     if (blank || !verdicts.has(key)) dropHeat();
     $("tip").hidden = true;
     predicting.ask();
+  } else {
+    reading.ask(); // the pen was lifted
   }
   $("hint").hidden = !blank;
   $("clear").disabled = blank;

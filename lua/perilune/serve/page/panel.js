@@ -103,10 +103,8 @@ export class Panel {
 
   // prediction: of /v1/predict?input=1. Returns the verdict: { label, confidence, certain, text for a screen reader }.
   show(prediction) {
-    const { probabilities, confidence, certain } = prediction, label = String(prediction.label);
-    this.rows.forEach((row, i) => {
-      this.setBar(row, probabilities[i], row.label !== label ? "other" : certain ? "best" : "nearest");
-    });
+    const { confidence, certain } = prediction, label = String(prediction.label);
+    this.setBars(prediction);
     const none = this.digits ? "not a digit" : "not sure";
     this.verdict.dataset.kind = certain ? "certain" : "uncertain";
     this.label.textContent = certain ? label : none;
@@ -116,6 +114,28 @@ export class Panel {
     this.seen.setAttribute("aria-label", `What the net sees: your drawing in ${this.wide} by ${this.high} pixels`);
     const spoken = `${label}, ${Math.round(100 * confidence)} percent`;
     return { label, confidence, certain, text: certain ? spoken : `${none}; nearest ${spoken}` };
+  }
+
+  setBars({ probabilities, label, certain }) {
+    this.rows.forEach((row, i) => {
+      this.setBar(row, probabilities[i], row.label !== String(label) ? "other" : certain ? "best" : "nearest");
+    });
+  }
+
+  // verdict: of number.js. The bars and what the net sees are the newest digit's.
+  showNumber({ label, confidence, certain, newest }) {
+    this.setBars(newest);
+    this.verdict.dataset.kind = certain ? "certain" : "uncertain";
+    this.label.textContent = label;
+    this.label.dataset.length = label.length > 6 ? "long" : label.length > 2 ? "number" : "short";
+    this.sure.textContent = certain ? percent(confidence) : `perhaps, ${percent(confidence)}`;
+    this.showSeen(newest.input);
+    this.seen.setAttribute("aria-label", `What the net sees: the digit written last in ${this.wide} by ${this.high} pixels`);
+  }
+
+  // Says something instead of how sure the net is.
+  hint(text) {
+    this.sure.textContent = text;
   }
 
   showSeen(input) {
