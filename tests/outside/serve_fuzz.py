@@ -36,9 +36,10 @@ def good_requests():
     made.append(message("OPTIONS", "/v1/predict", None, {"Origin": "http://a.example",
                                                          "Access-Control-Request-Method": "POST"}))
     for _, kind, body in bodies.good_bodies():
-        for path in ("/v1/predict", "/v1/predict?input=1&model=digits", "/v1/read?input=1", "/v1/explain?class=3",
-                     "/v1/correct?label=7"):
+        for path in ("/v1/predict", "/v1/predict?input=1&model=digits", "/v1/explain?class=3", "/v1/correct?label=7"):
             made.append(message("POST", path, body, {"Content-Type": kind}))
+    made.append(message("POST", "/v1/read?input=1", b'{"strokes":[[[40,70],[40,210]],[[140,70,0.5],[210,70],[170,210]]]}',
+                        {"Content-Type": "application/json"}))
     raw = bodies.bar()
     made.append(message("POST", "/v1/explain", raw, {"Accept": "image/png"}))
     made.append(message("POST", "/v1/predict", None, {"Transfer-Encoding": "chunked",

@@ -19,7 +19,8 @@ import tempfile
 from draw_hands import Checks, need_modules, skip, wait_until
 from serve_browser import COPY, DRAWINGS, Room, kept, photo, strokes_of
 from serve_page_ink import SEVEN, check_eraser, check_number
-from serve_page_states import check_accessible, check_idle, check_lost, check_models, check_refusals, take_picture
+from serve_page_states import (check_accessible, check_idle, check_lost, check_models, check_refusals, check_stale,
+                               take_picture)
 
 
 def check_thirty(room):
@@ -290,7 +291,7 @@ def check_history(room):
 
 CHECKS = {"thirty": check_thirty, "bars": check_bars, "number": check_number, "undo": check_undo, "eraser": check_eraser, "keyboard": check_keyboard,
           "touch": check_touch, "photo": check_photo, "correction": check_correction, "why": check_why,
-          "history": check_history, "lost": check_lost, "idle": check_idle, "refusals": check_refusals,
+          "history": check_history, "lost": check_lost, "idle": check_idle, "stale": check_stale, "refusals": check_refusals,
           "models": check_models, "accessible": check_accessible}
 
 

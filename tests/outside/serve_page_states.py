@@ -64,6 +64,25 @@ def check_lost(room):
         service.end()
 
 
+def check_stale(room):
+    """An answer that comes late is not taken for one about what is drawn by then."""
+    check, face, held = room.checks.check, room.face(), []
+    page = face.page
+    page.route("**/v1/predict*", lambda route: held.append(route))  # pylint: disable=unnecessary-lambda
+    face.draw(strokes_of(3))
+    check("one question is under way", wait_until(lambda: page.wait_for_timeout(20) or held) and len(held) == 1, len(held))
+    face.clear()
+    page.unroute("**/v1/predict*")
+    held[0].continue_()
+    page.wait_for_timeout(600)
+    check("the answer about what was cleared is not shown", face.text("#label") == "–" and face.bars() == [0.0] * 10 and
+          page.get_attribute("html", "data-seen") is None, face.text("#verdict"))
+    check("the history knows it", face.text("#past li:first-child span") in ("3", "?"), face.text("#past"))
+    face.draw(strokes_of(7))
+    check("and what is drawn then is recognised", face.seen() == "7", face.text("#label"))
+    room.fine(face, "stale")
+
+
 HIDE = """(hidden) => {
   Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
   document.dispatchEvent(new Event("visibilitychange"));
