@@ -203,8 +203,10 @@ int peri_threads(void) {
 
 void peri_threads_set(int count) {
   pthread_mutex_lock(&jobs);
-  atomic_store(&wanted, clamp(count));
-  if (running != atomic_load(&wanted) - 1) stop_workers();
+  int now_wanted = clamp(count);
+  atomic_store(&wanted, now_wanted);
+  /* One thread needs no worker: those that are there sleep on, for whoever asks for one thread does so for a while. */
+  if (now_wanted > 1 && running != now_wanted - 1) stop_workers();
   pthread_mutex_unlock(&jobs);
 }
 

@@ -1,4 +1,5 @@
 /* base.c - tests of core/base: status, memory, random numbers, threads, the interrupt flag. */
+#include <dirent.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -287,6 +288,36 @@ static void test_pieces(void) {
   CHECK(times_run[0] == 2);
 }
 
+/* Threads of this process. */
+static int tasks(void) {
+  DIR *folder = opendir("/proc/self/task");
+  int count = 0;
+  if (!folder) return -1;
+  while (readdir(folder)) count++;
+  closedir(folder);
+  return count - 2;
+}
+
+/* A while on one thread, as for a single picture, costs no worker its life. */
+static void test_one_for_a_while(void) {
+  int count = 0;
+  peri_threads_set(3);
+  peri_parallel(5, inner, &count);
+  int before = tasks();
+  peri_threads_set(1);
+  CHECK(peri_threads() == 1 && tasks() == before);
+  peri_parallel(5, inner, &count);
+  peri_threads_set(3);
+  CHECK(peri_threads() == 3 && tasks() == before);
+  peri_parallel(5, inner, &count);
+  CHECK(count == 15);
+  peri_threads_set(1);
+  peri_threads_set(2);
+  peri_parallel(5, inner, &count);
+  CHECK(count == 20 && (before < 0 || tasks() == before - 1));
+  peri_threads_set(3);
+}
+
 static void asleep(void) { usleep(20000); } /* longer than an idle worker spins */
 
 static void *second_caller(void *unused) {
@@ -406,6 +437,7 @@ int main(void) {
   test_distributions();
   test_integers();
   test_pieces();
+  test_one_for_a_while();
   test_callers();
   test_spin();
   test_denormals();
