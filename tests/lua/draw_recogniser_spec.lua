@@ -4,6 +4,8 @@ local peri = require "perilune"
 local calibration = require "perilune.draw.calibration"
 local canvases = require "perilune.draw.canvas"
 local recogniser = require "perilune.draw.recogniser"
+local core = require "perilune.core"
+local outputs = require "perilune.draw.outputs"
 local nn = peri.nn
 local here = debug.getinfo(1, "S").source:match "^@(.*)/" or "."
 local numbers = dofile(here .. "/../support/numbers.lua")
@@ -91,6 +93,19 @@ describe("a prediction", function()
     local cool = recogniser.new(own):predict(canvas)
     assert(cool.confidence < confidence)
     assert.equal(seen.label, cool.label)
+  end)
+
+  -- A service that left it to the collector would stop for tens of milliseconds now and then.
+  it("leaves no tensors but its result behind", function()
+    local small, images = net_of("softmax"), peri.rand(64, 28, 28, 1)
+    outputs.softened(small, images, 1.5):free()
+    collectgarbage()
+    collectgarbage "stop"
+    local before = core.memory()
+    for _ = 1, 50 do outputs.softened(small, images, 1.5):free() end
+    local after = core.memory()
+    collectgarbage "restart"
+    assert.are.equal(before, after)
   end)
 
   it("teaches when something is wrong with the net", function()
@@ -286,7 +301,7 @@ describe("a calibration", function()
 end)
 
 describe("a net in .safetensors", function()
-  local core, json = require "perilune.core", require "perilune.json"
+  local json = require "perilune.json"
   local path = os.tmpname()
   os.remove(path)
   path = path .. ".safetensors"

@@ -55,8 +55,14 @@ end
 -- @return float32 (n, classes)
 -- @raise an error when the net's outputs are no numbers
 function outputs.softened(net, x, temperature)
-  local p = (outputs.logits(net, x) / temperature):softmax()
-  local sum = p:sum():item() -- nan as soon as one of them is
+  -- what is between is freed at once: a service makes it thousands of times a second, and the collector, which learns of
+  -- memory late, would stop for tens of milliseconds to free it
+  local logits <close> = outputs.logits(net, x)
+  local divisor <close> = core.full({ 1 }, temperature) -- as an operator would make it of the number, and leave it
+  local scaled <close> = logits / divisor
+  local p = scaled:softmax()
+  local total <close> = p:sum()
+  local sum = total:item() -- nan as soon as one of them is
   if sum ~= sum then error("the net's outputs are no numbers (nan): has its training diverged?", 0) end
   return p
 end
