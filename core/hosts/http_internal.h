@@ -283,6 +283,7 @@ struct peri_http {
   bool caller_waits, served_batch;
   peri__http_list predictions, requests;
   int young;       /* requests on their way, of all I/O threads */
+  int64_t last;    /* images of the last batch */
   peri__http_models *models;
   uint64_t batches, batch_sum, batch_sizes[PERI_HTTP_BATCHES + 1];
   _Atomic uint64_t generation; /* of models */

@@ -11,6 +11,8 @@
 #include "base/memory.h"
 #include "base/status.h"
 
+enum { SMALL_BATCH = 8 }; /* images: fewer keep the net's threads no better busy */
+
 typedef struct part {
   peri_http_request *request; /* with a reference */
   int64_t first, count;       /* images of it */
@@ -84,9 +86,18 @@ static bool adopt(peri_http *door, peri_http_request *r) {
   return true;
 }
 
+/* How many images a batch takes: half of those that wait now or were answered last, for who was answered asks again. So
+   one half is read and answered while the other goes through the net, and no processor waits for the others; all at once
+   would have them take turns. */
+static int64_t enough(const peri_http *door) {
+  int64_t half = (atomic_load(&door->queued) + door->last + 1) / 2;
+  if (half < SMALL_BATCH) half = SMALL_BATCH;
+  return half < door->batch ? half : door->batch;
+}
+
 static bool batch_is_due(const peri_http *door, int64_t now) {
   const peri_http_request *first = door->predictions.head;
-  return first && (door->young == 0 || atomic_load(&door->queued) >= door->batch || now >= first->complete + door->window);
+  return first && (door->young == 0 || atomic_load(&door->queued) >= enough(door) || now >= first->complete + door->window);
 }
 
 void peri__http_publish(peri_http *door, peri__http_list *fresh, int young_before, int young) {
@@ -187,11 +198,12 @@ static void count_batch(peri_http *door, int64_t count) {
 
 /* Moves images of the first request's model into the batch; the others keep their order. */
 static void fill_batch(peri_http *door, peri_http_batch *b) {
+  int64_t wanted = enough(door);
   peri__http_list stay, again;
   peri__http_list_clear(&stay);
   peri__http_list_clear(&again);
   peri_http_request *r = door->predictions.head;
-  for (peri_http_request *next; r && b->count < door->batch; r = next) {
+  for (peri_http_request *next; r && b->count < wanted; r = next) {
     next = r->next;
     if (r->model != b->model) {
       peri__http_list_add(&stay, r);
@@ -220,6 +232,7 @@ static int take_batch(peri_http *door, peri_http_batch **out) {
   if (!b) return PERI_ENOMEM;
   *b = (peri_http_batch){.door = door, .models = peri__http_models_retain(door->models), .model = door->predictions.head->model};
   fill_batch(door, b);
+  door->last = b->count;
   atomic_fetch_sub(&door->queued, b->count);
   count_batch(door, b->count);
   *out = b;

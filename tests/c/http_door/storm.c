@@ -163,6 +163,48 @@ void test_storm(void) {
   printf("%ld answers, %ld connections broken off\n", atomic_load(&answers), atomic_load(&broken));
 }
 
+/* --- shares --- */
+
+/* Answers the next batch; how many images it had, or 0 when there is none. */
+static int64_t next_batch(peri_http *door) {
+  static const float probabilities[CLASSES * 64] = {0};
+  peri_http_event event;
+  CHECK(peri_http_wait(door, 0.05, &event) == 0);
+  if (event.kind != PERI_HTTP_BATCH) return 0;
+  int64_t count = peri_http_batch_count(event.batch);
+  CHECK(peri_http_batch_answer(event.batch, probabilities) == 0);
+  return count;
+}
+
+/* Half of those that go round make a batch, few go together, and no request is cut for it. */
+static void test_halves(void) {
+  enum { CLIENTS = 24, MANY = 20 };
+  static unsigned char images[MANY * PIXELS];
+  reply r;
+  peri_http *door;
+  peri_http_options o = options_of();
+  int fds[CLIENTS];
+  CHECK(peri_http_open(&door, &o) == 0);
+  for (int i = 0; i < CLIENTS; i++) {
+    fds[i] = client_connect(peri_http_port(door));
+    CHECK(client_request(fds[i], "POST", "/predict", RAW, image, PIXELS));
+  }
+  rest(0.1);
+  CHECK(next_batch(door) == 12);
+  CHECK(next_batch(door) == 12);
+  CHECK(next_batch(door) == 0);
+  for (int i = 0; i < CLIENTS; i++) CHECK(client_read(fds[i], &r, false) && r.status == 200);
+  for (int i = 0; i < 7; i++) CHECK(client_request(fds[i], "POST", "/predict", RAW, image, PIXELS));
+  rest(0.1);
+  CHECK(next_batch(door) == 7);
+  CHECK(next_batch(door) == 0);
+  for (int i = 0; i < 2; i++) CHECK(client_request(fds[i + 7], "POST", "/predict", RAW, images, sizeof images));
+  rest(0.1);
+  CHECK(next_batch(door) == 2 * MANY); /* the first alone has fewer than half of 40 and 7 */
+  for (int i = 0; i < CLIENTS; i++) close(fds[i]);
+  peri_http_close(door);
+}
+
 /* --- endings --- */
 
 static void test_signals(void) {
@@ -227,6 +269,7 @@ static void test_close(void) {
 
 void test_endings(void) {
   digit(image, 5);
+  test_halves();
   test_signals();
   test_drain();
   test_close();
