@@ -59,7 +59,7 @@ What next:
   build/perilune scripts/predict.lua IMAGE.png       recognise a photo or scan of a digit
   build/perilune scripts/evaluate.lua                how well the net does, digit by digit
   build/perilune scripts/train_mnist.lua --help      everything that can be changed
-  build/perilune                                     the prompt: peri = require "perilune"
+  build/perilune                                     the prompt: help() tells what there is
   build/perilune kernel install                      Lua notebooks in Jupyter; notebooks/ has five to begin with
   bash scripts/test.sh                               build and run the tests
 TEXT

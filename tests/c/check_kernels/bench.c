@@ -1,5 +1,7 @@
 /* bench.c - times entries beside a probe of the processor's multiply-add (probe.c), so that a slow machine is
-   told from a slow kernel. Each figure is the best of several runs of at least 20 ms. */
+   told from a slow kernel. Each figure is the best of several runs of at least 20 ms. "GFLOP/s" counts what the plain
+   sum would take; "executed" what is left of it where an entry saves some (Winograd's transforms, gradients that are
+   zero behind pooling; peri_kernels' conv_operations): beside the probe, that is how busy the multipliers are. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +15,9 @@ typedef struct bench {
   const char *name;
   double flops, bytes; /* of one call */
   void (*run)(const peri_kernels *k);
-  double executed; /* operations that are really executed where they are fewer than flops; 0: flops */
+  const peri_window *conv; /* of a convolution: its geometry, */
+  int pool;                /* the side of the pooling behind it, 1 for none, */
+  peri_pass pass;          /* and which of its passes this is */
 } bench;
 
 enum { N = 1 << 20, SIDE = 512 };
@@ -92,9 +96,10 @@ static void run_conv1(const peri_kernels *k) { k->conv(&conv1, x, z, NULL, 1, y)
 static void run_conv2(const peri_kernels *k) { k->conv(&conv2, x, z, NULL, 1, y); }
 static void run_conv2_dx(const peri_kernels *k) { k->conv_backward_input(&conv2, x, z, y); }
 static void run_conv2_dw(const peri_kernels *k) { k->conv_backward_kernel(&conv2, x, z, y, NULL); }
-static peri_conv_pool fuse(const peri_window *g) {
-  return (peri_conv_pool){.conv = *g, .pool_h = 2, .pool_w = 2, .ph = g->oh / 2, .pw = g->ow / 2};
+static peri_conv_pool with_pool(const peri_window *g, int side) {
+  return (peri_conv_pool){.conv = *g, .pool_h = side, .pool_w = side, .ph = g->oh / side, .pw = g->ow / side};
 }
+static peri_conv_pool fuse(const peri_window *g) { return with_pool(g, 2); }
 static void run_fused1(const peri_kernels *k) {
   peri_conv_pool p = fuse(&conv1);
   k->conv_pool(&p, x, z, NULL, y, won8);
@@ -135,9 +140,10 @@ static void run_noise(const peri_kernels *k) {
 #define CONV2_FLOPS (2.0 * 128 * 11 * 11 * 64 * 9 * 32)
 #define NORM_BYTES (4.0 * NORM_ROWS * 32)
 #define POOLED 1.0 * 128 * 32 * (26 * 26 + 2 * 13 * 13) * 4
-/* name, operations, bytes, function; EXECUTED also tells the operations left after a saving such as Winograd's */
+/* name, operations, bytes, function; or name, operations, geometry, pooling, pass, function */
 #define ROW(name_, flops_, bytes_, run_) {.name = name_, .flops = flops_, .bytes = bytes_, .run = run_}
-#define EXECUTED(name_, flops_, executed_, run_) {.name = name_, .flops = flops_, .executed = executed_, .run = run_}
+#define CONV(name_, flops_, conv_, pool_, pass_, run_) \
+  {.name = name_, .flops = flops_, .conv = &(conv_), .pool = pool_, .pass = PERI_PASS_##pass_, .run = run_}
 static const bench benches[] = {
     ROW("relu", 0, 8.0 * N, run_relu), ROW("exp", 0, 8.0 * N, run_exp), ROW("log", 0, 8.0 * N, run_log),
     ROW("tanh", 0, 8.0 * N, run_tanh), ROW("sigmoid", 0, 8.0 * N, run_sigmoid), ROW("gelu", 0, 8.0 * N, run_gelu),
@@ -162,11 +168,15 @@ static const bench benches[] = {
     ROW("dense 128x512x10 dW", 2.0 * 128 * 512 * 10, 0, run_head_dw),
     ROW("dense 1x784x512", 2.0 * 784 * 512, 4.0 * 784 * 512, run_one_row),
     ROW("dense 1x784x512 dW", 2.0 * 784 * 512, 4.0 * 784 * 512, run_one_row_dw),
-    ROW("conv1", CONV1_FLOPS, 0, run_conv1), ROW("conv2", CONV2_FLOPS, 0, run_conv2),
-    ROW("conv2 dX", CONV2_FLOPS, 0, run_conv2_dx), ROW("conv2 dW", CONV2_FLOPS, 0, run_conv2_dw),
-    ROW("conv1 + pool", CONV1_FLOPS, 0, run_fused1),
-    ROW("conv2 + pool", CONV2_FLOPS, 0, run_fused2), ROW("conv1 + pool dW", CONV1_FLOPS, 0, run_fused1_dw),
-    ROW("conv2 + pool dX", CONV2_FLOPS, 0, run_fused2_dx), ROW("conv2 + pool dW", CONV2_FLOPS, 0, run_fused2_dw),
+    CONV("conv1", CONV1_FLOPS, conv1, 1, FORWARD, run_conv1),
+    CONV("conv2", CONV2_FLOPS, conv2, 1, FORWARD, run_conv2),
+    CONV("conv2 dX", CONV2_FLOPS, conv2, 1, INPUT, run_conv2_dx),
+    CONV("conv2 dW", CONV2_FLOPS, conv2, 1, KERNEL, run_conv2_dw),
+    CONV("conv1 + pool", CONV1_FLOPS, conv1, 2, FORWARD, run_fused1),
+    CONV("conv2 + pool", CONV2_FLOPS, conv2, 2, FORWARD, run_fused2),
+    CONV("conv1 + pool dW", CONV1_FLOPS, conv1, 2, KERNEL, run_fused1_dw),
+    CONV("conv2 + pool dX", CONV2_FLOPS, conv2, 2, INPUT, run_fused2_dx),
+    CONV("conv2 + pool dW", CONV2_FLOPS, conv2, 2, KERNEL, run_fused2_dw),
     ROW("resample 128 of 28^2", 0, 4.0 * PICTURES * (4 * 784), run_resample),
     ROW("blur 128 of 28^2", 4.0 * PICTURES * 784 * 25, 0, run_blur),
     ROW("noise 128 of 28^2", 0, 4.0 * PICTURES * 784, run_noise),
@@ -240,11 +250,14 @@ int check_bench(const char *isa, int json) {
   if (json) printf("{\"isa\": \"%s\", \"threads\": %d, \"probe\": %.1f}\n", k->isa, threads, rate);
   else {
     printf("%s, %d threads; multiply-add probe on one core: %.1f GFLOP/s\n", k->isa, threads, rate);
+    printf("GFLOP/s: as the plain sum counts; executed: what is left of it, to hold beside %d x the probe\n", threads);
     printf("%-26s %12s %10s %10s %10s\n", "", "microseconds", "GFLOP/s", "executed", "GB/s");
   }
   for (size_t i = 0; i < sizeof benches / sizeof *benches; i++) {
     const bench *b = &benches[i];
-    check_row(b->name, check_time(run_bench, k, b), b->flops, b->executed, b->bytes, json);
+    peri_conv_pool g = b->conv ? with_pool(b->conv, b->pool) : (peri_conv_pool){0};
+    double executed = b->conv ? k->conv_operations(&g, b->pass) : 0;
+    check_row(b->name, check_time(run_bench, k, b), b->flops, executed, b->bytes, json);
   }
   check_bench_layers(k, json);
   float *all[] = {x, y, z, w};

@@ -1,6 +1,5 @@
-/* bench_layers.c - times convolutions of the sizes that nets have, forward and back. "GFLOP/s" counts the plain
-   sum, "executed" what is left of it (peri_kernels' conv_operations): beside the probe, that is how busy the
-   processor's multipliers are. */
+/* bench_layers.c - times convolutions of the sizes that nets have, forward and back. A row is named height x width x
+   channels > channels, n images; dX and dW are the gradients, "ready" is the pass with weights made ready. */
 #include <stdio.h>
 #include <stdlib.h>
 
