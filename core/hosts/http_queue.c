@@ -285,7 +285,11 @@ int peri_http_wait(peri_http *door, double seconds, peri_http_event *out) {
     sleep_until(door, until);
   }
   pthread_mutex_unlock(&door->lock);
-  return found < 0 ? found : PERI_OK;
+  if (found < 0) { /* they would wait in vain for memory that they hold themselves */
+    *out = (peri_http_event){.kind = PERI_HTTP_NOTHING};
+    peri__http_queue_fail(door, 503, "there is no memory for a batch");
+  }
+  return PERI_OK;
 }
 
 int peri_http_drain(peri_http *door, double seconds) {

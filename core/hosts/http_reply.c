@@ -136,22 +136,17 @@ int peri__http_endpoints_open(peri_http *door, const peri_http_options *o) {
   size_t n = 0;
   door->endpoints = peri_alloc_zeroed((3 + o->route_count + o->file_count) * sizeof *door->endpoints);
   if (!door->endpoints) return PERI_ENOMEM;
-  PERI_TRY(name_endpoint(&door->endpoints[n], PERI__HTTP_OTHER, "", "other"));
-  door->endpoint_count = ++n;
-  for (size_t i = 0; i < o->route_count; i++) {
+  door->endpoint_count = 3 + o->route_count + o->file_count; /* one that has not been made yet has nothing to free */
+  PERI_TRY(name_endpoint(&door->endpoints[n++], PERI__HTTP_OTHER, "", "other"));
+  for (size_t i = 0; i < o->route_count; i++, n++) {
     PERI_TRY(name_endpoint(&door->endpoints[n], PERI__HTTP_ROUTE, o->routes[i].method, o->routes[i].path));
     door->endpoints[n].kind = o->routes[i].kind;
-    door->endpoint_count = ++n;
   }
-  PERI_TRY(name_endpoint(&door->endpoints[n], PERI__HTTP_HEALTH, "GET", "/healthz"));
-  door->endpoint_count = ++n;
-  PERI_TRY(name_endpoint(&door->endpoints[n], PERI__HTTP_READY, "GET", "/readyz"));
-  door->endpoint_count = ++n;
-  for (size_t i = 0; i < o->file_count; i++) {
-    door->endpoint_count = n + 1;
+  PERI_TRY(name_endpoint(&door->endpoints[n++], PERI__HTTP_HEALTH, "GET", "/healthz"));
+  PERI_TRY(name_endpoint(&door->endpoints[n++], PERI__HTTP_READY, "GET", "/readyz"));
+  for (size_t i = 0; i < o->file_count; i++, n++) {
     PERI_TRY(name_endpoint(&door->endpoints[n], PERI__HTTP_FILE, "GET", o->files[i].path));
     PERI_TRY(open_file(&door->endpoints[n], door, &o->files[i]));
-    n++;
   }
   return PERI_OK;
 }

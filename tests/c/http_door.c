@@ -13,7 +13,8 @@ int main(int count, char **argument) {
   static const struct {
     const char *name;
     void (*run)(void);
-  } tests[] = {{"policy", test_policy}, {"bodies", test_bodies}, {"time", test_time}, {"storm", test_storm}, {"endings", test_endings}};
+  } tests[] = {{"policy", test_policy}, {"bodies", test_bodies}, {"time", test_time}, {"storm", test_storm}, {"endings", test_endings},
+               {"faults", test_faults}};
   for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
     if (count > 1 && strcmp(argument[1], tests[i].name) != 0) continue;
     double begun = seconds();

@@ -99,6 +99,23 @@ describe("a batch", function()
     assert.truthy(lines[1]:find("a batch of 2 failed", 1, true), lines[1])
   end)
 
+  it("that there is no memory for ends nothing", function()
+    start { models = { { name = "a", net = net_of(1) } } }
+    local wait = door.wait
+    door.wait = function(self)
+      self.wait = wait
+      error("out of memory: 802816 bytes asked for, 12 live", 0)
+    end
+    door:push("batch", fake.batch(peri.rand(1, 28, 28, 1)))
+    assert.is_false(service:step())
+    assert.is_true(service:step())
+    assert.equal(1, #door.answers)
+    assert.truthy(lines[1]:find("could not be taken: out of memory: 802816 bytes", 1, true), lines[1])
+    door.wait = function() error("door: it is closed", 0) end
+    says("door: it is closed", service.step, service)
+    door.wait = wait
+  end)
+
   it("leaves no garbage that grows", function()
     start { models = { { name = "a", net = net_of(1) } } }
     local function live(count)

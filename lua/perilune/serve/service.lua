@@ -95,9 +95,19 @@ function Service:signal(name)
   self:stop()
 end
 
+-- What the door gives. There may be no memory for it: the door answers what it could not hand over, and the next may do
+-- with less. (What Lua has not taken is answered when it is collected.)
+local function take(self, seconds)
+  local ok, kind, what = pcall(self.door.wait, self.door, seconds)
+  if ok then return kind, what end
+  if type(kind) ~= "string" or not kind:find "memory" then error(kind, 0) end
+  self:say("a batch or a request could not be taken: %s", script.reason(kind))
+  collectgarbage()
+end
+
 -- Does what the door gives; false when that was nothing.
 local function turn(self, seconds)
-  local kind, what = self.door:wait(seconds)
+  local kind, what = take(self, seconds)
   if kind == "batch" then
     predict.answer(self, what)
   elseif kind == "request" then

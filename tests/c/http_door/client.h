@@ -55,5 +55,6 @@ void test_bodies(void);
 void test_time(void);
 void test_storm(void);
 void test_endings(void);
+void test_faults(void);
 
 #endif
