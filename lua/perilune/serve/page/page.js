@@ -152,12 +152,16 @@ function takePrediction(answer, request, more) {
     several = false;
     return predicting.ask();
   }
+  const verdict = parts ? verdictOf(answer.data) : panel.verdictOf(predictions[0]);
   if (here) {
-    const verdict = parts ? showNumber(answer.data) : panel.show(predictions[0]);
+    if (parts) showNumber(verdict);
+    else panel.show(predictions[0]);
     take(request.key, verdict, last);
     measure(request.time, answer.data.milliseconds);
     if (last) reading.ask();
     if (!more) explaining.ask();
+  } else if (!verdicts.has(request.key)) {
+    verdicts.set(request.key, verdict);
   }
   history.refresh(request.key);
 }
@@ -173,11 +177,9 @@ function take(key, verdict, last) {
 
 // ---- several digits
 
-function showNumber(data) {
-  const verdict = verdictOf(data);
+function showNumber(verdict) {
   panel.showNumber(verdict);
-  showBoxes($("boxes"), data.parts);
-  return verdict;
+  showBoxes($("boxes"), verdict.number);
 }
 
 // What is known of all that is drawn, when it may be several digits: only then are they read.
@@ -191,8 +193,10 @@ function makeReading() {
 function takeReading(answer, request) {
   if (!answer.ok || request.version !== paper.version || answer.data.parts.length < 2) return;
   if (answer.data.certain) {
+    const verdict = verdictOf(answer.data);
     several = true;
-    take(request.key, showNumber(answer.data), true);
+    showNumber(verdict);
+    take(request.key, verdict, true);
     explaining.ask();
     history.refresh(request.key);
   } else if (!verdicts.get(request.key).certain) {

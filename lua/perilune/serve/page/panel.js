@@ -101,19 +101,24 @@ export class Panel {
     seen.setAttribute("aria-label", "What the net sees: nothing yet");
   }
 
-  // prediction: of /v1/predict?input=1. Returns the verdict: { label, confidence, certain, text for a screen reader }.
+  // prediction: of /v1/predict. Returns { label, confidence, certain, text for a screen reader }.
+  verdictOf({ label, confidence, certain }) {
+    const spoken = `${label}, ${Math.round(100 * confidence)} percent`;
+    return { label: String(label), confidence, certain, text: certain ? spoken : `${this.none}; nearest ${spoken}` };
+  }
+
+  get none() { return this.digits ? "not a digit" : "not sure"; }
+
+  // Shows a prediction of /v1/predict?input=1.
   show(prediction) {
-    const { confidence, certain } = prediction, label = String(prediction.label);
+    const { confidence, certain } = prediction, label = String(prediction.label), said = certain ? label : this.none;
     this.setBars(prediction);
-    const none = this.digits ? "not a digit" : "not sure";
     this.verdict.dataset.kind = certain ? "certain" : "uncertain";
-    this.label.textContent = certain ? label : none;
-    this.label.dataset.length = (certain ? label : none).length > 2 ? "long" : "short";
+    this.label.textContent = said;
+    this.label.dataset.length = said.length > 2 ? "long" : "short";
     this.sure.textContent = certain ? percent(confidence) : `nearest: ${label}, ${percent(confidence)}`;
     this.showSeen(prediction.input);
     this.seen.setAttribute("aria-label", `What the net sees: your drawing in ${this.wide} by ${this.high} pixels`);
-    const spoken = `${label}, ${Math.round(100 * confidence)} percent`;
-    return { label, confidence, certain, text: certain ? spoken : `${none}; nearest ${spoken}` };
   }
 
   setBars({ probabilities, label, certain }) {
