@@ -45,7 +45,7 @@ local SAYS = {
   { "answer", "SECONDS", "In which it is answered; else 503." },
   { "threads", "COUNT", "That serve connections." },
   { "workers", "COUNT", "That read pictures, strokes and long JSON." },
-  { "corrections_most", "COUNT", "How many pictures that folder may hold." },
+  { "corrections_most", "COUNT", "How many pictures the folder of --corrections may hold." },
   { "grace", "SECONDS", "To answer what was asked when the service is told to end." },
 }
 
