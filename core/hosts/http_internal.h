@@ -281,6 +281,8 @@ struct peri_http {
   pthread_mutex_t lock;
   pthread_cond_t wakes;
   bool caller_waits, served_batch;
+  peri_http_event_kind given;                  /* to the caller, who has not come back since */
+  int64_t given_at, last_batch, batches_first; /* when; when one was done; until when requests let batches go first */
   peri__http_list predictions, requests;
   int young;       /* requests on their way, of all I/O threads */
   int64_t last;    /* images of the last batch */

@@ -239,6 +239,24 @@ static int take_batch(peri_http *door, peri_http_batch **out) {
   return PERI_OK;
 }
 
+/* A request of the caller's own takes its time from the batches: an explanation as long as ten of them. Where batches come
+   one after the other, SHARE times as long is theirs after it, so that one who asks for explanations in a loop gets a fifth
+   of the caller's time and no more; where there is none for BUSY, nobody is held up. */
+enum { SHARE = 4, BUSY = 1000000, FIRST_MOST = 100000000 }; /* nanoseconds */
+
+static void came_back(peri_http *door, int64_t now) {
+  int64_t theirs = SHARE * (now - door->given_at);
+  if (door->given == PERI_HTTP_BATCH) door->last_batch = now;
+  if (door->given == PERI_HTTP_REQUEST) door->batches_first = now + (theirs < FIRST_MOST ? theirs : FIRST_MOST);
+  door->given = PERI_HTTP_NOTHING;
+}
+
+/* Until when requests are held up. */
+static int64_t held_until(const peri_http *door) {
+  int64_t calm = door->last_batch + BUSY;
+  return calm < door->batches_first ? calm : door->batches_first;
+}
+
 /* Under the lock: what is there for the caller; 1 when *out is set. */
 static int take(peri_http *door, peri_http_event *out) {
   if ((out->signal = peri__http_signals_next(door))) {
@@ -247,19 +265,21 @@ static int take(peri_http *door, peri_http_event *out) {
   }
   drop_answered(door, &door->predictions);
   drop_answered(door, &door->requests);
-  bool due = batch_is_due(door, peri__http_now());
-  if (due && (!door->requests.head || !door->served_batch)) {
+  int64_t now = peri__http_now();
+  bool due = batch_is_due(door, now), held = now < held_until(door);
+  if (due && (!door->requests.head || !door->served_batch || held)) {
     door->served_batch = true;
-    out->kind = PERI_HTTP_BATCH;
+    out->kind = door->given = PERI_HTTP_BATCH;
     PERI_TRY(take_batch(door, &out->batch));
     return 1;
   }
-  door->served_batch = false;
   peri_http_request *r = door->requests.head;
-  if (!r) return 0;
+  if (!r || held) return 0;
+  door->served_batch = false;
+  door->given_at = now;
   if (!(door->requests.head = r->next)) peri__http_list_clear(&door->requests);
   atomic_fetch_sub(&door->queued, r->has_images ? r->count : 1);
-  out->kind = PERI_HTTP_REQUEST;
+  out->kind = door->given = PERI_HTTP_REQUEST;
   out->request = r;
   return 1;
 }
@@ -272,14 +292,16 @@ static void sleep_until(peri_http *door, int64_t at) {
 }
 
 int peri_http_wait(peri_http *door, double seconds, peri_http_event *out) {
-  int64_t end = peri__http_now() + (int64_t)((seconds < 0 ? 0 : seconds > 1e9 ? 1e9 : seconds) * 1e9);
+  int64_t begun = peri__http_now(), end = begun + (int64_t)((seconds < 0 ? 0 : seconds > 1e9 ? 1e9 : seconds) * 1e9);
   *out = (peri_http_event){.kind = PERI_HTTP_NOTHING};
   pthread_mutex_lock(&door->lock);
+  came_back(door, begun);
   int found;
   while ((found = take(door, out)) == 0) {
     int64_t until = end;
     const peri_http_request *first = door->predictions.head;
     if (first && first->complete + door->window < until) until = first->complete + door->window;
+    if (door->requests.head && held_until(door) < until) until = held_until(door);
     if (peri__http_now() >= end) break;
     if (atomic_load(&door->draining) && atomic_load(&door->waiting) == 0) break;
     sleep_until(door, until);

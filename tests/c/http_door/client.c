@@ -118,7 +118,7 @@ static void answer_request(program *p, peri_http_request *request) {
   peri_http_request_see(request, &seen);
   int n = snprintf(text, sizeof text, "%s %s %zu %lld %s %s", seen.method, seen.path, seen.bytes, (long long)seen.count,
                    seen.label ? seen.label : "-", seen.queries ? seen.fields : "-");
-  if (p->delay > 0) rest(p->delay);
+  if (p->delay + p->slow > 0) rest(p->delay + p->slow);
   if (strcmp(seen.path, "/fails") == 0) peri_http_request_fail(request, 422, "it \"fails\"");
   else peri_http_request_answer(request, 200, "text/plain", text, (size_t)n, &header, 1);
 }

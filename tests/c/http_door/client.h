@@ -43,6 +43,7 @@ typedef struct program {
   _Atomic bool ends, sleeps; /* sleeps: takes nothing */
   _Atomic int batches, requests, largest;
   _Atomic double delay; /* seconds before each answer */
+  _Atomic double slow;  /* and before that to a request */
   _Atomic bool hung_up; /* SIGHUP came */
 } program;
 

@@ -150,7 +150,49 @@ static void storm(const peri_http_options *o, bool swaps) {
   program_close(&p);
 }
 
+/* --- a client that asks what takes long, among many that ask what does not --- */
+
+typedef struct asker {
+  pthread_t thread;
+  const char *path;
+  int port, answered;
+  double end;
+} asker;
+
+static void *ask_on(void *context) {
+  asker *a = context;
+  unsigned char image[PIXELS];
+  static _Thread_local reply got;
+  digit(image, 3);
+  int fd = client_connect(a->port);
+  while (seconds() < a->end && client_request(fd, "POST", a->path, RAW, image, PIXELS) && client_read(fd, &got, false)) a->answered += got.status == 200;
+  close(fd);
+  return NULL;
+}
+
+static void test_fairness(void) {
+  enum { ASKERS = 5 };
+  asker all[ASKERS];
+  program q;
+  peri_http_options o = options_of();
+  if (!program_open(&q, &o)) return;
+  atomic_store(&q.slow, 0.01);
+  int predicted = 0;
+  for (int i = 0; i < ASKERS; i++) {
+    all[i] = (asker){.path = i ? "/predict" : "/plain", .port = peri_http_port(q.door), .end = seconds() + 1};
+    CHECK(pthread_create(&all[i].thread, NULL, ask_on, &all[i]) == 0);
+  }
+  for (int i = 0; i < ASKERS; i++) {
+    pthread_join(all[i].thread, NULL);
+    if (i) predicted += all[i].answered;
+  }
+  printf("beside %d slow requests %d predictions\n", all[0].answered, predicted);
+  CHECK(all[0].answered >= 5 && predicted > 12 * all[0].answered);
+  program_close(&q);
+}
+
 void test_storm(void) {
+  test_fairness();
   digit(image, 5);
   peri_http_options o = options_of();
   o.threads = 2;
