@@ -327,7 +327,10 @@ static int l_answer(lua_State *L) {
   peri_lua_check(L, peri_tensor_contiguous_of(dense, given));
   peri_http_batch *batch = it->batch;
   it->batch = NULL;
-  peri_lua_check(L, peri_http_batch_answer(batch, peri_tensor_data(*dense)));
+  int status = peri_http_batch_answer(batch, peri_tensor_data(*dense));
+  peri_tensor_release(*dense); /* now, not when the collector comes: it may be the caller's own, who frees it now as well */
+  *dense = NULL;
+  peri_lua_check(L, status);
   return 0;
 }
 

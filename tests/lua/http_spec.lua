@@ -1,6 +1,7 @@
 -- perilune.http: the service's door from Lua. The client is curl, started in the background and read afterwards; without
 -- the sanitizers' libraries, which a test under sanitizers preloads: with them curl has been seen to wait for ever.
 local peri = require "perilune"
+local core = require "perilune.core"
 local loaded, http = pcall(require, "perilune.http")
 
 local LABELS = { "0", "1", "2", "3", "4", "5", "6", "7", "8", "nine" }
@@ -134,6 +135,27 @@ describe("perilune.http", function()
     assert.matches('"model":"small"', text)
     assert.error_matches(function() door:answer(batch, probabilities) end, "answered already")
     assert.error_matches(function() return #batch end, "answered already")
+  end)
+
+  it("keeps no memory of an answer for the collector", function()
+    local count = 2000
+    open { batch = count }
+    local before, pipe = core.memory(), raw("/predict", bytes(1, 2, 3, 4):rep(count))
+    collectgarbage "stop"
+    local _, batch = door:wait(5)
+    local images, probabilities = batch.images, peri.full({ count, 10 }, 0.1)
+    door:answer(batch, probabilities)
+    probabilities:free() -- 80 kB
+    images:free()
+    assert.equal(200, (finish(pipe)))
+    local left
+    for _ = 1, 200 do -- until the connection has gone
+      left = core.memory() - before
+      if left < 80000 then break end
+      core.sleep(0.01)
+    end
+    collectgarbage "restart"
+    assert.is_true(left < 80000, ("%d bytes are left"):format(left))
   end)
 
   it("fails a batch with a status and a reason", function()

@@ -122,8 +122,9 @@ end
 -- @return float32 (n, classes)
 function models.probabilities(model, images)
   local inputs = model.inputs
-  if #inputs ~= 3 then images = images:reshape(images.shape[1], table.unpack(inputs)) end
-  return outputs.softened(model.net, images, model.temperature)
+  if #inputs == 3 then return outputs.softened(model.net, images, model.temperature) end
+  local shaped <close> = images:reshape(images.shape[1], table.unpack(inputs)) -- not left to the collector
+  return outputs.softened(model.net, shaped, model.temperature)
 end
 
 --- The models as the door wants them.

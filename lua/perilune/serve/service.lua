@@ -23,6 +23,10 @@ local WAIT = 1 -- seconds: how long a quiet service sleeps at once
 -- two batches the processors belong to those who read and write.
 local SPIN = 30e-6
 
+-- The logarithm of the bytes after which the collector takes a step. Each sweeps so many objects that at Lua's 13 all
+-- answers would wait for 5 to 15 milliseconds now and then; a batch leaves a dozen objects.
+local STEP = 8
+
 local function open_door(self)
   local o = self.options
   local given = {
@@ -43,6 +47,7 @@ function service.new(given)
   if o.corrections then self.keeper = require("perilune.serve.correct").open(o.corrections, o.corrections_most) end
   self.door = open_door(self)
   self.spin = core.threads_spin(SPIN)
+  collectgarbage("incremental", 0, 0, STEP)
   self.host, self.port = self.door.host or o.host, self.door.port or o.port
   self.url = ("http://%s:%d/"):format(self.host:find(":", 1, true) and "[" .. self.host .. "]" or self.host, self.port)
   self.door:ready(true)
