@@ -74,6 +74,7 @@ typedef struct peri_body_source {
   const char *type; /* the header Content-Type, as it came; NULL: there is none */
 } peri_body_source;
 
+enum { PERI_BODY_PEN = 20, PERI_BODY_SIDE = 280 }; /* of a drawing that does not say */
 enum { PERI_BODY_TEXT_MOST = 256 }; /* bytes of a label or class, the closing 0 not counted */
 
 typedef struct peri_body {

@@ -401,7 +401,7 @@ static int check_blanks(peri_body_job *job) {
 }
 
 int peri__body_json(peri_body_job *job) {
-  json j = {.job = job, .range = 255, .drawing = {.pen = 20, .width = 280, .height = 280}};
+  json j = {.job = job, .range = 255, .drawing = {.pen = PERI_BODY_PEN, .width = PERI_BODY_SIDE, .height = PERI_BODY_SIDE}};
   if (peri__body_reserve(&job->reader->memory, PERI_BODY_JSON_MEMORY, 0) < 0) return peri__body_no_memory(job->error);
   j.memory = job->reader->memory.at;
   PERI_TRY(check_blanks(job));

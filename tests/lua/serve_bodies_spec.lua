@@ -3,6 +3,7 @@
 local peri = require "perilune"
 local canvases = require "perilune.draw.canvas"
 local core = require "perilune.core"
+local defaults = require "perilune.serve.drawing"
 local image = require "perilune.image"
 local json = require "perilune.json"
 local recognisers = require "perilune.draw.recogniser"
@@ -122,6 +123,17 @@ describe("strokes", function()
       if agree(scaled(drawing, 280, 0, 0), 24, 280, 280) then agreed = agreed + 1 end
     end
     assert.truthy(all >= 30 and agreed >= all - 2, ("%d of %d"):format(agreed, all))
+  end)
+
+  it("that do not say what pen and canvas are theirs have those that the description names", function()
+    local function seen(body) return (images_of("application/json", body)) end
+    local whole = body_of({ { { 90, 40 }, { 190, 60 }, { 120, 250 } } }, defaults.PEN, defaults.SIDE, defaults.SIDE)
+    local bare = whole:gsub(',"pen".*$', "}")
+    local wanted = seen(bare)
+    assert.is_true(seen(whole):equal(wanted))
+    for name, value in pairs { pen = defaults.PEN / 4, width = defaults.SIDE * 4, height = defaults.SIDE * 4 } do -- the test tells
+      assert.is_false(seen((bare:gsub("}$", (',"%s":%g}'):format(name, value)))):equal(wanted), name)
+    end
   end)
 
   it("whatever the pen, the place and the size", function()

@@ -3,10 +3,11 @@
 local canvases = require "perilune.draw.canvas"
 local json = require "perilune.json"
 
-local drawing = {}
+-- What a body has that does not say: the pen's width, the canvas's sides. hosts/http_body.h reads them so (PERI_BODY_PEN,
+-- PERI_BODY_SIDE), and a test holds the two together.
+local drawing = { PEN = 20, SIDE = 280 }
 
 local TIME_MOST = 1e9
-local PEN, SIDE = 20, 280 -- what a body that does not say gets: hosts/http_body.h has the same
 
 local function number(value, default) return type(value) == "number" and value or default end
 
@@ -24,10 +25,10 @@ local function time_of(point) return math.max(-TIME_MOST, math.min(TIME_MOST, nu
 -- @raise an error when there is more of it than a canvas takes
 function drawing.canvas(body)
   local given = json.decode(body)
-  local width, height = number(given.width, SIDE), number(given.height, SIDE)
+  local width, height = number(given.width, drawing.SIDE), number(given.height, drawing.SIDE)
   local side = math.max(width, height)
   local left, top = (side - width) / 2, (side - height) / 2
-  local pen, list = math.max(1e-4, math.min(1, number(given.pen, PEN) / side)), {}
+  local pen, list = math.max(1e-4, math.min(1, number(given.pen, drawing.PEN) / side)), {}
   for i, stroke in ipairs(given.strokes) do
     local points = {}
     for k, point in ipairs(stroke) do points[k] = { placed(point[1] + left, side), placed(point[2] + top, side), time_of(point) } end

@@ -1,6 +1,7 @@
 --- The shapes of what the service takes and gives, as JSON schemas of OpenAPI 3.0.
 -- hosts/http_json.c reads the bodies, hosts/http_answer.c writes predictions and errors; these say the same in JSON.
 -- @module perilune.serve.schemas
+local drawing = require "perilune.serve.drawing"
 local json = require "perilune.json"
 
 local schemas = {}
@@ -47,9 +48,9 @@ local function strokes_body()
   local size = { type = "number", minimum = 0, exclusiveMinimum = true }
   return object(beside {
     strokes = list_of(list_of(point, 1), 1, nil, "Each from pen down to pen up."),
-    pen = { allOf = array { size }, default = 20, description = "The pen's width, in the unit of the points." },
-    width = { allOf = array { size }, default = 280, description = "The canvas's." },
-    height = { allOf = array { size }, default = 280, description = "The canvas's." },
+    pen = { allOf = array { size }, default = drawing.PEN, description = "The pen's width, in the unit of the points." },
+    width = { allOf = array { size }, default = drawing.SIDE, description = "The canvas's." },
+    height = { allOf = array { size }, default = drawing.SIDE, description = "The canvas's." },
   }, { "strokes" }, true)
 end
 
