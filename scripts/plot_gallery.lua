@@ -1,7 +1,6 @@
 --- Draws one picture of every kind of chart from made-up data: lua5.4 scripts/plot_gallery.lua FOLDER [png|svg|pdf|txt]
 -- The folder must exist. The data are the same on every run, and so are the pictures, bit by bit.
-local here = arg and arg[0] and arg[0]:match("^(.*)/scripts/[^/]*$") or "."
-package.path = here .. "/lua/?.lua;" .. here .. "/lua/?/init.lua;" .. package.path
+dofile((arg[0]:match "^(.*)/[^/]*$" or ".") .. "/tree.lua")
 local plot = require "perilune.plot"
 
 -- A small generator of its own: math.random's differs between builds of Lua.

@@ -4,12 +4,7 @@
 --   build/perilune scripts/predict.lua seven.png
 --   lua5.4 scripts/predict.lua --help
 
--- Perilune from the source tree that this script lies in, unless it is at hand already.
-local root = (arg[0]:match "^(.*)/[^/]*$" or ".") .. "/.."
-if not package.searchpath("perilune.core", package.cpath) then
-  package.path = root .. "/lua/?.lua;" .. root .. "/lua/?/init.lua;" .. package.path
-  package.cpath = root .. "/build/lua/?.so;" .. package.cpath
-end
+dofile((arg[0]:match "^(.*)/[^/]*$" or ".") .. "/tree.lua")
 
 local script = require "perilune.script"
 

@@ -5,12 +5,7 @@
 --   build/perilune scripts/train_mnist.lua --extra drawings          # corrected drawings, and classes taught, too
 --   lua5.4 scripts/train_mnist.lua --help
 
--- Perilune from the source tree that this script lies in, unless it is at hand already.
-local root = (arg[0]:match "^(.*)/[^/]*$" or ".") .. "/.."
-if not package.searchpath("perilune.core", package.cpath) then
-  package.path = root .. "/lua/?.lua;" .. root .. "/lua/?/init.lua;" .. package.path
-  package.cpath = root .. "/build/lua/?.so;" .. package.cpath
-end
+dofile((arg[0]:match "^(.*)/[^/]*$" or ".") .. "/tree.lua")
 
 local script = require "perilune.script"
 

@@ -17,12 +17,7 @@
 -- The committed net is that of --seed 1: 86,514 parameters, the same bits with any number of threads of one kind of
 -- processor.
 
--- Perilune from the source tree that this script lies in, unless it is at hand already.
-local root = (arg[0]:match "^(.*)/[^/]*$" or ".") .. "/.."
-if not package.searchpath("perilune.core", package.cpath) then
-  package.path = root .. "/lua/?.lua;" .. root .. "/lua/?/init.lua;" .. package.path
-  package.cpath = root .. "/build/lua/?.so;" .. package.cpath
-end
+local root = dofile((arg[0]:match "^(.*)/[^/]*$" or ".") .. "/tree.lua")
 
 local script = require "perilune.script"
 

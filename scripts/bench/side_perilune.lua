@@ -1,10 +1,7 @@
 -- Perilune's side: trains by net:fit, or infers by a compiled net, as asked on standard input (see sides.py).
-local root = arg[0]:match "^(.*)/scripts/" or "."
-if not package.searchpath("perilune.core", package.cpath) then
-  package.path = root .. "/lua/?.lua;" .. root .. "/lua/?/init.lua;" .. package.path
-  package.cpath = root .. "/build/lua/?.so;" .. package.cpath
-end
-package.path = root .. "/scripts/bench/?.lua;" .. package.path
+local here = arg[0]:match "^(.*)/[^/]*$" or "."
+dofile(here .. "/../tree.lua")
+package.path = here .. "/?.lua;" .. package.path
 local peri = require "perilune"
 local core = require "perilune.core"
 local json = require "perilune.json"

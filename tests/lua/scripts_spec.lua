@@ -33,6 +33,16 @@ describe("every script", function()
     end)
   end
 
+  it("finds the tree that it lies in, from any folder", function()
+    local tree = here .. "/../.."
+    if not io.open(tree .. "/build/lua/perilune/core.so", "rb") then return end -- this build is elsewhere
+    for name, wanted in pairs { evaluate = "Usage: evaluate", plot_gallery = "usage: lua5.4 scripts/plot_gallery" } do
+      local pipe <close> = assert(io.popen(("root=$(cd '%s' && pwd) && cd / && env -u LUA_PATH -u LUA_CPATH lua5.4 "
+        .. "\"$root/scripts/%s.lua\" %s 2>&1"):format(tree, name, name == "evaluate" and "--help" or "")))
+      assert.matches(wanted, pipe:read "a")
+    end
+  end)
+
   it("says what a number should be", function()
     for options, wanted in pairs { ["--epochs 0"] = "whole number of 1 or more", ["--lr x"] = "number of 0 or more",
       ["--validation 1"] = "from 0 to below 1", ["--optimizer magic"] = "adamw",
