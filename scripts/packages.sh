@@ -14,7 +14,7 @@ libhdf5-dev libpng-dev libjpeg-dev libzmq3-dev libsodium-dev libsdl2-dev \
 libsdl2-ttf-dev fonts-dejavu-core libmicrohttpd-dev libyajl-dev lua-cjson lua-argparse lua-filesystem"
 test_packages="lua-busted lua-check tmux procps git file curl python3 librsvg2-bin poppler-utils xvfb xdotool"
 ci_packages="systemd clang-14 libclang-rt-14-dev valgrind luarocks python3-venv jupyter-notebook jupyter-console \
-python3-jupyter-kernel-test python3-nbclient chromium"
+python3-jupyter-kernel-test python3-nbclient chromium firefox-esr"
 
 installed() { dpkg-query -W -f='${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed; }
 

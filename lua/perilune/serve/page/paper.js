@@ -224,6 +224,7 @@ export class Paper {
     // raw updates do not wait for the next frame as moves do
     ink.addEventListener("onpointerrawupdate" in ink ? "pointerrawupdate" : "pointermove", (event) => {
       if (!this.open || this.open.owner !== event.pointerId) return;
+      if (event.pointerType === "mouse" && event.buttons === 0) return this.finish(); // it was released, and nobody told
       const moves = event.getCoalescedEvents ? event.getCoalescedEvents() : [];
       let moved = false;
       for (const move of moves.length ? moves : [event]) moved = this.follow(...this.place(move, this.box)) || moved;
