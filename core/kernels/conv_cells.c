@@ -63,15 +63,6 @@ int conv_cells_prepare(const peri_conv_pool *g, const float *kernel, void *to) {
   return PERI_OK;
 }
 
-/* Some lane of a or b is no number. */
-PERI_INLINE int unordered(vf a, vf b) {
-#if PERI_ISA_avx512
-  return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_UNORD_Q) != 0;
-#else
-  return vm_any(vm_or(vm_nan(a), vm_nan(b)));
-#endif
-}
-
 static __attribute__((noinline)) vf largest_with_nan(vf a, vf b, vf c, vf d) {
   vf place[4] = {a, b, c, d}, best = vf_set1(0);
   for (int k = 0; k < 4; k++) best = vf_select(vm_and(vm_not(vm_le(place[k], best)), vm_eq(best, best)), place[k], best);
@@ -99,7 +90,7 @@ PERI_INLINE void tile(const int vectors, const float *const *pixel, const int64_
     PERI_UNROLL for (int j = 0; j < vectors; j++) {
       vf *s = &sum[i][0][j];
       vf best = vf_max(vf_max(vf_max(s[0], s[2]), vf_max(s[4], s[6])), vf_set1(0));
-      if (unordered(s[0], s[2]) | unordered(s[4], s[6])) best = largest_with_nan(s[0], s[2], s[4], s[6]);
+      if (vm_unordered(s[0], s[2]) | vm_unordered(s[4], s[6])) best = largest_with_nan(s[0], s[2], s[4], s[6]);
       int64_t width = columns - j * PERI_LANES;
       if (width >= PERI_LANES) vf_store(y[i] + j * PERI_LANES, best);
       else if (width > 0) vf_store_part(y[i] + j * PERI_LANES, best, width);

@@ -42,12 +42,6 @@ static void pack_panel(const float *kernel, const float *bias, int64_t first, in
   }
 }
 
-PERI_INLINE vf pair_load(const float *p) {
-  double both;
-  memcpy(&both, p, sizeof both);
-  return (vf)_mm512_set1_pd(both);
-}
-
 /* The left places of two vectors, or the right ones. */
 PERI_INLINE vf pick(vf a, vf b, const int right) {
   const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
@@ -73,7 +67,7 @@ PERI_INLINE void row_of(const pairs *job, const int vectors, const float *x, vf 
     vf sum[ABREAST];
     PERI_UNROLL for (int j = 0; j < vectors; j++) sum[j] = u[TAPS][j];
     PERI_UNROLL for (int tap = 0; tap < TAPS; tap++) {
-      vf pixels = pair_load(x + tap / 3 * row + tap % 3 + at);
+      vf pixels = vf_two(x + tap / 3 * row + tap % 3 + at);
       PERI_UNROLL for (int j = 0; j < vectors; j++) sum[j] += pixels * u[tap][j];
     }
     if (job->relu)

@@ -55,6 +55,17 @@ static inline vf vf_set1(float v) { return v - (vf){0}; } /* a scalar meets a ve
 static inline vi vi_set1(int32_t v) { return v + (vi){0}; }
 static inline vd vd_set1(double v) { return v - (vd){0}; }
 
+/* p[0] and p[1] in turns */
+static inline vf vf_two(const float *p) {
+  double both;
+  memcpy(&both, p, sizeof both);
+#if PERI_ISA_avx512
+  return (vf)_mm512_set1_pd(both);
+#else
+  return (vf)vd_set1(both);
+#endif
+}
+
 static inline vf vf_load_part(const float *p, int64_t count) {
 #if PERI_ISA_avx512
   return (vf)_mm512_maskz_loadu_ps((__mmask16)((1U << count) - 1U), p);
@@ -80,6 +91,29 @@ static inline vf vf_get(const float *p, int64_t count) {
 static inline void vf_put(float *p, vf v, int64_t count) {
   if (count == PERI_LANES) vf_store(p, v);
   else vf_store_part(p, v, count);
+}
+
+/* The first `count` numbers of a and of b, at most half a vector of each, in the halves of one. */
+static inline vf vf_get_halves(const float *a, const float *b, int64_t count) {
+#if PERI_ISA_avx512
+  if (count == PERI_LANES / 2)
+    return (vf)_mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(a)), _mm256_loadu_ps(b), 1);
+#endif
+  vf v = {0};
+  memcpy(&v, a, (size_t)count * sizeof *a);
+  memcpy((char *)&v + sizeof v / 2, b, (size_t)count * sizeof *b);
+  return v;
+}
+
+/* The low or the high half of v, or its first `count` numbers. */
+static inline void vf_put_half(float *p, vf v, int high, int64_t count) {
+#if PERI_ISA_avx512
+  __m256 half = high ? _mm512_extractf32x8_ps((__m512)v, 1) : _mm512_castps512_ps256((__m512)v);
+  if (count == PERI_LANES / 2) _mm256_storeu_ps(p, half);
+  else _mm256_mask_storeu_ps(p, (__mmask8)((1U << count) - 1U), half);
+#else
+  memcpy(p, (const char *)&v + (high ? sizeof v / 2 : 0), (size_t)count * sizeof *p);
+#endif
 }
 
 static inline vi vi_load_part(const int32_t *p, int64_t count) {
@@ -134,6 +168,13 @@ static inline vf vf_select(vm m, vf a, vf b) { return (vf)vi_select(m, (vi)a, (v
 #endif
 static inline vm vm_gt(vf a, vf b) { return vm_lt(b, a); }
 static inline vm vm_ge(vf a, vf b) { return vm_le(b, a); }
+static inline int vm_unordered(vf a, vf b) { /* some lane of a or b is no number */
+#if PERI_ISA_avx512
+  return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_UNORD_Q) != 0;
+#else
+  return vm_any(vm_or(vm_ne(a, a), vm_ne(b, b)));
+#endif
+}
 static inline vm vm_nan(vf v) { return vm_ne(v, v); }
 
 /* --- arithmetic --- */

@@ -3,10 +3,14 @@
    A piece for the threads is some tiles of one part, of as many images as they span:
 
        1. inputs    tiles of pixels -> points:  v[point][chunk][tile][WINOGRAD_CHUNK channels], winograd_tiles.h
-       2. products  for each panel of outputs, for each point:  m[tile][point][WIDE] = v[point] u[panel][point]
+       2. products  for each panel of outputs, for each point:  m[tile][vector][point][LANES] = v[point] u[panel][point]
        3. outputs   points of a panel -> bias, ReLU, pooling -> memory, before the next panel is begun
 
    Where all tiles are a single piece (one image), the panels of outputs are cut among the threads instead.
+   Where the outputs end with half a vector (24 of 16 each), a vector of sums is paired: it holds half a vector of
+   outputs, once summed over the even channels and once over the odd, which meet when they are stored. Two channels
+   that lie side by side are one broadcast, and such halves of two tiles are one vector in the transforms.
+
    A product's rows are WINOGRAD_CHUNK floats apart, known when compiling: one register addresses them all. */
 #include "kernels/winograd_tiles.h"
 
@@ -32,146 +36,265 @@ typedef struct piece {
 
 /* --- 2. products --- */
 
-/* m's `rows` rows of one point = rows of v (WINOGRAD_CHUNK apart, planes apart) times u, channels x WIDE. */
-PERI_INLINE void product_rows(const int rows, const int vectors, const piece *p, const float *v, const float *u,
-                              float *m) {
-  f32_vec sum[PERI_TILE_ROWS][2];
+/* The sums of neighbours, those of a before those of b. */
+PERI_INLINE vf sums_of_pairs(vf a, vf b) {
+#if PERI_ISA_avx512
+  const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  const __m512i odd = _mm512_or_si512(even, _mm512_set1_epi32(1));
+  return (vf)_mm512_permutex2var_ps((__m512)a, even, (__m512)b) + (vf)_mm512_permutex2var_ps((__m512)a, odd, (__m512)b);
+#else
+  return a + b; /* never called: panels of three vectors, and pairs with them, want AVX-512's registers */
+#endif
+}
+
+/* To m, vectors of outputs of one point: `block` floats from one to the next. */
+PERI_INLINE void store_sums(const int rows, const int vectors, const int paired, vf sum[PERI_TILE_ROWS][WINOGRAD_ABREAST],
+                            int64_t m_row, int64_t block, int64_t point, float *m) {
+  PERI_UNROLL for (int i = 0; i < rows; i++, m += m_row) {
+    const int next = i + 1 < rows ? i + 1 : i; /* rows are even in number, or one */
+    float *to = m + point * PERI_LANES;
+    PERI_UNROLL for (int j = 0; j < vectors; j++)
+      if (!paired) *(vf *)(to + j * block) = sum[i][j];
+      else if (j % 2 == 0 && j + 1 < vectors) *(vf *)(to + j / 2 * block) = sums_of_pairs(sum[i][j], sum[i][j + 1]);
+      else if (j % 2 == 0 && i % 2 == 0) {
+        vf both = sums_of_pairs(sum[i][j], sum[next][j]);
+        float *half = m + j / 2 * block + point * (PERI_LANES / 2);
+        vf_put_half(half, both, 0, PERI_LANES / 2);
+        if (next > i) vf_put_half(half + m_row, both, 1, PERI_LANES / 2);
+      }
+  }
+}
+
+/* m's `rows` rows of one point = rows of v (WINOGRAD_CHUNK apart, planes apart) times u, depth x wide. */
+PERI_INLINE void product_rows(const int rows, const int vectors, const int paired, const piece *p, const float *v,
+                              const float *u, int64_t point, float *m) {
+  const int64_t wide = p->job->w->wide;
+  vf sum[PERI_TILE_ROWS][WINOGRAD_ABREAST];
   PERI_UNROLL for (int i = 0; i < rows; i++)
-    PERI_UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = (f32_vec){0};
+    PERI_UNROLL for (int j = 0; j < vectors; j++) sum[i][j] = vf_set1(0);
   for (int64_t left = p->job->w->g.c; left > 0; left -= WINOGRAD_CHUNK, v += p->s.plane) {
     int64_t channels = min64(left, WINOGRAD_CHUNK);
-    for (int64_t k = 0; k < channels; k++, u += f32_WIDE) {
-      f32_vec row[2];
-      PERI_UNROLL for (int j = 0; j < vectors; j++) row[j] = *(const f32_vec *)(u + j * PERI_LANES);
+    for (int64_t k = 0; k < channels; k += 1 + paired, u += wide) {
+      vf row[WINOGRAD_ABREAST];
+      PERI_UNROLL for (int j = 0; j < vectors; j++) row[j] = vf_load(u + j * PERI_LANES);
       PERI_UNROLL for (int i = 0; i < rows; i++) {
-        float x = v[i * WINOGRAD_CHUNK + k];
-        PERI_UNROLL for (int j = 0; j < vectors; j++) sum[i][j] += x * row[j];
+        const float *at = v + i * WINOGRAD_CHUNK + k;
+        PERI_UNROLL for (int j = 0; j < vectors; j++)
+          if (paired) sum[i][j] += vf_two(at) * row[j];
+          else sum[i][j] += *at * row[j];
       }
     }
   }
-  PERI_UNROLL for (int i = 0; i < rows; i++)
-    PERI_UNROLL for (int j = 0; j < vectors; j++) *(f32_vec *)(m + i * p->m_row + j * PERI_LANES) = sum[i][j];
+  store_sums(rows, vectors, paired, sum, p->m_row, p->part->points * PERI_LANES, point, m);
 }
 
-#define PRODUCT(rows, vectors)                                                                                         \
-  static __attribute__((noinline)) void product_##rows##x##vectors(const piece *p, const float *v, const float *u,     \
-                                                                   float *m) {                                         \
-    product_rows(rows, vectors, p, v, u, m);                                                                           \
+#define PRODUCT(rows, vectors, paired)                                                                                 \
+  static __attribute__((noinline)) void product_##rows##x##vectors##_##paired(const piece *p, const float *v,          \
+                                                                              const float *u, int64_t point, float *m) {\
+    product_rows(rows, vectors, paired, p, v, u, point, m);                                                            \
   }
-#define PRODUCTS(rows) PRODUCT(rows, 1) PRODUCT(rows, 2)
+#define PRODUCTS(rows) PRODUCT(rows, 1, 0) PRODUCT(rows, 2, 0)
 PRODUCTS(1) PRODUCTS(2) PRODUCTS(4)
 #if PERI_TILE_ROWS == 6
 PRODUCTS(6)
 #elif PERI_TILE_ROWS == 12
 PRODUCTS(8) PRODUCTS(12)
+#define THREE(rows) PRODUCT(rows, 3, 0) PRODUCT(rows, 1, 1) PRODUCT(rows, 2, 1) PRODUCT(rows, 3, 1)
+THREE(1) THREE(2) THREE(4) THREE(8)
+#undef THREE
 #endif
 #undef PRODUCT
 #undef PRODUCTS
 
+typedef void product(const piece *p, const float *v, const float *u, int64_t point, float *m);
+
 /* Rows that the last product has too many are room behind the tiles: what they hold does not matter. */
 static void products(const piece *p, int64_t panel, int vectors) {
-  static void (*const some[][2])(const piece *, const float *, const float *, float *) = {
-#define PAIR(rows) {product_##rows##x1, product_##rows##x2}
-      PAIR(1), PAIR(2), PAIR(4),
+#if PERI_TILE_ROWS == 12
+#define ROWS_OF(vectors, paired)                                                                                       \
+  {product_1x##vectors##_##paired, product_2x##vectors##_##paired, product_4x##vectors##_##paired,                     \
+   product_8x##vectors##_##paired, product_8x##vectors##_##paired}
+  static product *const single[3][5] = {
+      {product_1x1_0, product_2x1_0, product_4x1_0, product_8x1_0, product_12x1_0},
+      {product_1x2_0, product_2x2_0, product_4x2_0, product_8x2_0, product_12x2_0}, ROWS_OF(3, 0)};
+  static product *const pairs[3][5] = {ROWS_OF(1, 1), ROWS_OF(2, 1), ROWS_OF(3, 1)};
+  const int paired = p->job->w->paired, most = paired || vectors == 3 ? 8 : PERI_TILE_ROWS;
+  product *const *some = (paired ? pairs : single)[vectors - 1];
+#undef ROWS_OF
+#else
+  static product *const single[2][4] = {
 #if PERI_TILE_ROWS == 6
-      PAIR(6),
-#elif PERI_TILE_ROWS == 12
-      PAIR(8), PAIR(12),
+      {product_1x1_0, product_2x1_0, product_4x1_0, product_6x1_0}, {product_1x2_0, product_2x2_0, product_4x2_0, product_6x2_0}
+#else
+      {product_1x1_0, product_2x1_0, product_4x1_0}, {product_1x2_0, product_2x2_0, product_4x2_0}
 #endif
-#undef PAIR
   };
+  const int most = PERI_TILE_ROWS;
+  product *const *some = single[vectors - 1];
+#endif
   static const int heights[] = {1, 2, 4, PERI_TILE_ROWS == 12 ? 8 : PERI_TILE_ROWS, 12};
-  const int64_t depth = p->job->w->g.c * f32_WIDE;
+  const int64_t depth = p->job->w->depth * p->job->w->wide;
   const float *u = p->job->u + p->part->weights + panel * p->part->points * depth;
   for (int point = 0; point < p->part->points; point++)
-    for (int64_t t = 0; t < p->s.count; t += PERI_TILE_ROWS) {
+    for (int64_t t = 0; t < p->s.count; t += most) {
       int which = 0;
-      while (heights[which] < min64(PERI_TILE_ROWS, p->s.count - t)) which++;
-      some[which][vectors - 1](p, p->s.v + point * p->s.step + t * WINOGRAD_CHUNK, u + point * depth,
-                               p->m + t * p->m_row + point * f32_WIDE);
+      while (heights[which] < min64(most, p->s.count - t)) which++;
+      some[which](p, p->s.v + point * p->s.step + t * WINOGRAD_CHUNK, u + point * depth, point, p->m + t * p->m_row);
     }
 }
 
 /* --- 3. outputs --- */
 
-PERI_INLINE void output_tile(const int my, const int mx, const float *m, vf out[4][4]) {
+/* A tile's outputs of a vector of channels; behind a pool the cells' in the first corner, with the places that won. */
+typedef struct tile_outputs {
+  vf v[4][4];
+  vi place[2][2];
+} tile_outputs;
+
+/* From a tile's points of PERI_LANES outputs or, where there is `other`, of half as many of two tiles. */
+PERI_INLINE void output_tile(const int my, const int mx, const float *m, const float *other, tile_outputs *out) {
   vf half[4][6];
   PERI_UNROLL for (int j = 0; j < mx + 2; j++) {
     vf s[6], sums[4];
-    PERI_UNROLL for (int i = 0; i < my + 2; i++) s[i] = vf_load(m + (i * (mx + 2) + j) * f32_WIDE);
+    PERI_UNROLL for (int i = 0; i < my + 2; i++) {
+      int at = i * (mx + 2) + j;
+      s[i] = other ? vf_get_halves(m + at * (PERI_LANES / 2), other + at * (PERI_LANES / 2), PERI_LANES / 2)
+                   : vf_load(m + at * PERI_LANES);
+    }
     winograd_output_of(my, s, sums);
     PERI_UNROLL for (int i = 0; i < my; i++) half[i][j] = sums[i];
   }
-  PERI_UNROLL for (int i = 0; i < my; i++) winograd_output_of(mx, half[i], out[i]);
+  PERI_UNROLL for (int i = 0; i < my; i++) winograd_output_of(mx, half[i], out->v[i]);
 }
 
-/* PERI_LANES channels (or `width`) of the outputs of a tile, of which rows x cols exist. */
-PERI_INLINE void outputs_store(const int my, const int mx, const piece *p, const float *m,
-                               const winograd_spot *at, int64_t o, int64_t width) {
-  const winograd *w = p->job->w;
-  const winograd_output *to = p->job->out;
-  int64_t rows = min64(my, w->rows - at->y), cols = min64(mx, w->cols - at->x), oc = w->g.oc;
-  float *y = to->y + ((at->image * w->g.oh + at->y) * w->g.ow + at->x) * oc + o;
-  vf out[4][4], bias = to->bias ? vf_get(to->bias + o, width) : vf_set1(0);
-  output_tile(my, mx, m, out);
+/* 2 x 2 pooling: best = 0, place = 255; a larger value or the first NaN takes over. */
+PERI_INLINE void pool_cell(const vf *a, const vf *b, vf bias, int places, vf *best, vi *place) {
+  vf v[4] = {a[0] + bias, a[1] + bias, b[0] + bias, b[1] + bias};
+  if (!places && !(vm_unordered(v[0], v[1]) | vm_unordered(v[2], v[3]))) {
+    *best = vf_max(vf_max(vf_max(v[0], v[1]), vf_max(v[2], v[3])), vf_set1(0));
+    *place = vi_set1(255); /* nobody asks */
+    return;
+  }
+  vf most = vf_set1(0);
+  vi won = vi_set1(255);
+  PERI_UNROLL for (int k = 0; k < 4; k++) {
+    vm takes = vm_and(vm_not(vm_le(v[k], most)), vm_eq(most, most));
+    most = vf_select(takes, v[k], most);
+    won = vi_select(takes, vi_set1(k), won);
+  }
+  *best = most;
+  *place = won;
+}
+
+/* Bias, ReLU and pooling. */
+PERI_INLINE void outputs_finish(const int my, const int mx, const int pool, const winograd_output *to, vf bias,
+                                tile_outputs *out) {
+  if (pool) {
+    PERI_UNROLL for (int i = 0; i < my / 2; i++)
+      PERI_UNROLL for (int j = 0; j < mx / 2; j++)
+        pool_cell(out->v[2 * i] + 2 * j, out->v[2 * i + 1] + 2 * j, bias, to->winner != NULL, &out->v[i][j], &out->place[i][j]);
+    return;
+  }
   PERI_UNROLL for (int i = 0; i < my; i++)
     PERI_UNROLL for (int j = 0; j < mx; j++) {
-      vf v = out[i][j] + bias;
-      if (to->relu) v = vf_select(vm_le(v, vf_set1(0)), vf_set1(0), v);
-      if (i < rows && j < cols) vf_put(y + (i * w->g.ow + j) * oc, v, width);
+      vf v = out->v[i][j] + bias;
+      out->v[i][j] = to->relu ? vf_select(vm_le(v, vf_set1(0)), vf_set1(0), v) : v;
     }
 }
 
-/* The same through 2 x 2 pooling: best = 0, place = 255; a larger value or the first NaN takes over. */
-PERI_INLINE void outputs_pool(const int my, const int mx, const piece *p, const float *m,
-                              const winograd_spot *at, int64_t o, int64_t width) {
+/* Which of a vector's numbers are a tile's: all, or those of one half. */
+typedef enum side { LOW, HIGH, WHOLE } side;
+
+PERI_INLINE void put_side(float *y, vf v, const side which, int64_t width) {
+  if (which == WHOLE) vf_put(y, v, width);
+  else vf_put_half(y, v, which == HIGH, width);
+}
+
+PERI_INLINE void put_places(uint8_t *to, vi place, const side which, int64_t width) {
+  if (which != HIGH) {
+    places_store(to, place, width);
+    return;
+  }
+  uint8_t all[PERI_LANES];
+  places_store(all, place, PERI_LANES);
+  memcpy(to, all + PERI_LANES / 2, (size_t)width);
+}
+
+/* What exists of a tile's outputs, `width` of them from o on. */
+PERI_INLINE void outputs_put(const int my, const int mx, const int pool, const piece *p, const winograd_spot *at, int64_t o,
+                             int64_t width, const side which, const tile_outputs *out) {
   const winograd *w = p->job->w;
   const winograd_output *to = p->job->out;
-  int64_t down = w->rows / 2, across = w->cols / 2, oc = w->g.oc;
-  int64_t cell = (at->image * down + at->y / 2) * across + at->x / 2;
-  vf out[4][4], bias = to->bias ? vf_get(to->bias + o, width) : vf_set1(0);
-  output_tile(my, mx, m, out);
-  PERI_UNROLL for (int i = 0; i < my / 2; i++)
-    PERI_UNROLL for (int j = 0; j < mx / 2; j++) {
-      if (at->y / 2 + i >= down || at->x / 2 + j >= across) continue;
-      vf best = vf_set1(0);
-      vi place = vi_set1(255);
-      PERI_UNROLL for (int k = 0; k < 4; k++) {
-        vf v = out[2 * i + k / 2][2 * j + k % 2] + bias;
-        vm takes = vm_and(vm_not(vm_le(v, best)), vm_eq(best, best));
-        best = vf_select(takes, v, best);
-        place = vi_select(takes, vi_set1(k), place);
+  int64_t oc = w->g.oc, down = w->rows / 2, across = w->cols / 2;
+  if (pool) {
+    int64_t cell = (at->image * down + at->y / 2) * across + at->x / 2;
+    PERI_UNROLL for (int i = 0; i < my / 2; i++)
+      PERI_UNROLL for (int j = 0; j < mx / 2; j++) {
+        if (at->y / 2 + i >= down || at->x / 2 + j >= across) continue;
+        int64_t place = (cell + i * across + j) * oc + o;
+        put_side(to->y + place, out->v[i][j], which, width);
+        if (to->winner) put_places(to->winner + place, out->place[i][j], which, width);
       }
-      vf_put(to->y + (cell + i * across + j) * oc + o, best, width);
-      if (to->winner) places_store(to->winner + (cell + i * across + j) * oc + o, place, width);
-    }
+    return;
+  }
+  int64_t rows = min64(my, w->rows - at->y), cols = min64(mx, w->cols - at->x);
+  float *y = to->y + ((at->image * w->g.oh + at->y) * w->g.ow + at->x) * oc + o;
+  PERI_UNROLL for (int i = 0; i < my; i++)
+    PERI_UNROLL for (int j = 0; j < mx; j++)
+      if (i < rows && j < cols) put_side(y + (i * w->g.ow + j) * oc, out->v[i][j], which, width);
 }
 
-PERI_INLINE void outputs(const int my, const int mx, const piece *p, int64_t panel) {
-  int64_t first = panel * f32_WIDE, end = min64(first + f32_WIDE, p->job->w->g.oc);
-  for (int64_t t = 0; t < p->s.count; t++)
-    for (int64_t o = first; o < end; o += PERI_LANES) {
-      const float *m = p->m + t * p->m_row + (o - first);
-      int full = end - o >= PERI_LANES;
-      if (p->job->out->pool) {
-        if (full) outputs_pool(my, mx, p, m, &p->s.at[t], o, PERI_LANES);
-        else outputs_pool(my, mx, p, m, &p->s.at[t], o, end - o);
-      } else if (full) outputs_store(my, mx, p, m, &p->s.at[t], o, PERI_LANES);
-      else outputs_store(my, mx, p, m, &p->s.at[t], o, end - o);
-    }
+/* Up to PERI_LANES outputs of a tile. */
+PERI_INLINE void outputs_of(const int my, const int mx, const int pool, const piece *p, int64_t t, int64_t o, int64_t block,
+                            int64_t width) {
+  const winograd_output *to = p->job->out;
+  tile_outputs out;
+  output_tile(my, mx, p->m + t * p->m_row + block, NULL, &out);
+  outputs_finish(my, mx, pool, to, to->bias ? vf_get(to->bias + o, width) : vf_set1(0), &out);
+  outputs_put(my, mx, pool, p, &p->s.at[t], o, width, WHOLE, &out);
+}
+
+/* Up to half as many of two tiles, or of the last one twice. */
+PERI_INLINE void outputs_of_two(const int my, const int mx, const int pool, const piece *p, int64_t t, int64_t o,
+                                int64_t block, int64_t width) {
+  const winograd_output *to = p->job->out;
+  const float *m = p->m + t * p->m_row + block;
+  int two = t + 1 < p->s.count;
+  tile_outputs out;
+  output_tile(my, mx, m, two ? m + p->m_row : m, &out);
+  outputs_finish(my, mx, pool, to, to->bias ? vf_get_halves(to->bias + o, to->bias + o, width) : vf_set1(0), &out);
+  outputs_put(my, mx, pool, p, &p->s.at[t], o, width, LOW, &out);
+  if (two) outputs_put(my, mx, pool, p, &p->s.at[t + 1], o, width, HIGH, &out);
+}
+
+PERI_INLINE void outputs(const int my, const int mx, const int pool, const piece *p, int64_t panel) {
+  const winograd *w = p->job->w;
+  int64_t first = panel * w->outputs, end = min64(first + w->outputs, w->g.oc), o = first, left;
+  for (; (left = end - o) > (w->paired ? PERI_LANES / 2 : 0); o += PERI_LANES)
+    for (int64_t t = 0; t < p->s.count; t++)
+      if (left >= PERI_LANES) outputs_of(my, mx, pool, p, t, o, (o - first) * p->part->points, PERI_LANES);
+      else outputs_of(my, mx, pool, p, t, o, (o - first) * p->part->points, left);
+  for (int64_t t = 0; t < p->s.count && left > 0; t += 2)
+    if (left == PERI_LANES / 2) outputs_of_two(my, mx, pool, p, t, o, (o - first) * p->part->points, PERI_LANES / 2);
+    else outputs_of_two(my, mx, pool, p, t, o, (o - first) * p->part->points, left);
 }
 
 /* --- a piece --- */
 
 #define SHAPE(my, mx)                                                                                                  \
-  static __attribute__((noinline)) void outputs_##my##mx(const piece *p, int64_t panel) { outputs(my, mx, p, panel); }
+  static __attribute__((noinline)) void outputs_##my##mx(const piece *p, int64_t panel) {                              \
+    if (p->job->out->pool) outputs(my, mx, 1, p, panel);                                                               \
+    else outputs(my, mx, 0, p, panel);                                                                                 \
+  }
 SHAPE(2, 2) SHAPE(2, 4) SHAPE(4, 2) SHAPE(4, 4)
 #undef SHAPE
 
 static void run_panels(const piece *p, int64_t from, int64_t to) {
   static void (*const out[])(const piece *, int64_t) = {outputs_22, outputs_24, outputs_42, outputs_44};
+  const winograd *w = p->job->w;
   for (int64_t panel = from; panel < to; panel++) {
-    products(p, panel, p->job->w->g.oc - panel * f32_WIDE > PERI_LANES ? 2 : 1);
+    int64_t left = min64(w->g.oc - panel * w->outputs, w->outputs);
+    products(p, panel, (int)blocks64(left, w->paired ? PERI_LANES / 2 : PERI_LANES));
     out[winograd_shape(p->part)](p, panel);
   }
 }
@@ -179,7 +302,7 @@ static void run_panels(const piece *p, int64_t from, int64_t to) {
 /* Memory for the tiles of a part's piece, and their points in it; NULL when there is none. */
 static float *open_piece(piece *p, const run *job, const winograd_part *part, int64_t index) {
   const winograd *w = job->w;
-  p->job = job, p->part = part, p->m_row = part->points * f32_WIDE + PERI_LANES;
+  p->job = job, p->part = part, p->m_row = part->points * w->outputs + PERI_LANES;
   p->s.g = &w->g, p->s.part = part, p->s.x = job->x;
   p->s.first = 0, p->s.channels = w->g.c;
   int64_t from = index * part->tiles;

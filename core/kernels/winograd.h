@@ -28,20 +28,26 @@
 
 #include "kernels/window.h"
 
-enum { WINOGRAD_TILES = 96 }; /* most of a piece: a multiple of every PERI_TILE_ROWS */
+enum {
+  WINOGRAD_TILES = 96,                             /* most of a piece: a multiple of every PERI_TILE_ROWS */
+  WINOGRAD_ABREAST = PERI_TILE_ROWS == 12 ? 3 : 2, /* most vectors of a panel: there are registers for 8 x 3 */
+  WINOGRAD_WIDE = WINOGRAD_ABREAST * PERI_LANES
+};
 
 typedef struct winograd_part {
   int my, mx, points;    /* outputs of a tile; (my + 2) (mx + 2) */
   int64_t y, x;          /* first output of the first tile */
   int64_t down, across;  /* tiles of an image */
   int64_t tiles, pieces; /* most tiles of a piece; pieces of all images */
-  int64_t weights;       /* where its weights start: panels x points x channels x f32_WIDE */
+  int64_t weights;       /* where its weights start: panels x points x w.depth x w.wide */
 } winograd_part;
 
 typedef struct winograd {
   peri_window g;      /* 3 x 3, stride 1, dilation 1, one group; padding of any sign */
   int64_t rows, cols; /* of each image's outputs that are wanted */
-  int64_t panels;     /* f32_WIDE outputs each */
+  int paired;         /* a vector of sums holds half a vector of outputs, of even and of odd channels */
+  int64_t panels;     /* of `outputs` outputs each, which are `wide` sums; the last may have fewer */
+  int64_t outputs, wide, depth; /* depth: channels, or pairs of them */
   int64_t floats;     /* of the weights */
   int parts;
   winograd_part part[4];

@@ -62,6 +62,26 @@ PERI_INLINE void winograd_input_tile(const int my, const int mx, const float *fr
   }
 }
 
+/* The same of up to half a vector of channels of two tiles at once. */
+PERI_INLINE void winograd_input_tiles(const int my, const int mx, const float *const *from, int64_t row, int64_t pixel,
+                                      int64_t width, float *const *to, int64_t step) {
+  vf half[6][6];
+  PERI_UNROLL for (int j = 0; j < mx + 2; j++) {
+    vf d[6], points[6];
+    PERI_UNROLL for (int i = 0; i < my + 2; i++)
+      d[i] = vf_get_halves(from[0] + i * row + j * pixel, from[1] + i * row + j * pixel, width);
+    winograd_input(my, d, points);
+    PERI_UNROLL for (int i = 0; i < my + 2; i++) half[i][j] = points[i];
+  }
+  PERI_UNROLL for (int i = 0; i < my + 2; i++) {
+    vf points[6];
+    winograd_input(mx, half[i], points);
+    PERI_UNROLL for (int j = 0; j < mx + 2; j++)
+      PERI_UNROLL for (int k = 0; k < 2; k++)
+        vf_put_half(to[k] + (i * (mx + 2) + j) * step, points[j], k, PERI_LANES / 2);
+  }
+}
+
 /* The pixels under a tile that reaches over the image's edge, with zeros there: ny x nx x c. */
 static inline void winograd_patch(const float *image, int64_t h, int64_t w, int64_t c, int64_t y, int64_t x,
                                   int64_t ny, int64_t nx, float *to) {
@@ -79,22 +99,36 @@ static inline void winograd_patch(const float *image, int64_t h, int64_t w, int6
 
 PERI_INLINE void winograd_inputs_of(const int my, const int mx, const winograd_tiles *s) {
   const peri_window *g = s->g;
+  int64_t last = s->channels % PERI_LANES;
+  const float *two[2];
+  float *two_to[2];
+  int waiting = 0; /* a tile whose last channels fill half a vector at most waits for another */
   for (int64_t t = 0; t < s->count; t++) {
-    int64_t y = s->at[t].y - g->pad_top, x = s->at[t].x - g->pad_left, row = g->w * g->c, c = 0;
+    int64_t y = s->at[t].y - g->pad_top, x = s->at[t].x - g->pad_left, row = g->w * g->c, c = 0, patched = 0;
     const float *image = s->x + s->at[t].image * g->h * g->w * g->c, *from = image + (y * g->w + x) * g->c + s->first;
     if (y < 0 || x < 0 || y + my + 2 > g->h || x + mx + 2 > g->w) {
       winograd_patch(image, g->h, g->w, g->c, y, x, my + 2, mx + 2, s->patch);
       from = s->patch + s->first;
       row = (mx + 2) * g->c;
+      patched = 1;
     }
     float *to = s->v + t * WINOGRAD_CHUNK;
     for (; c + PERI_LANES <= s->channels; c += PERI_LANES)
       winograd_input_tile(my, mx, from + c, row, g->c, PERI_LANES,
                           to + c / WINOGRAD_CHUNK * s->plane + c % WINOGRAD_CHUNK, s->step);
-    if (c < s->channels)
-      winograd_input_tile(my, mx, from + c, row, g->c, s->channels - c,
-                          to + c / WINOGRAD_CHUNK * s->plane + c % WINOGRAD_CHUNK, s->step);
+    if (!last) continue;
+    to += c / WINOGRAD_CHUNK * s->plane + c % WINOGRAD_CHUNK;
+    if (patched || last > PERI_LANES / 2) {
+      winograd_input_tile(my, mx, from + c, row, g->c, last, to, s->step);
+      continue;
+    }
+    two[waiting] = from + c, two_to[waiting] = to;
+    waiting = !waiting;
+    if (waiting) continue;
+    if (last == PERI_LANES / 2) winograd_input_tiles(my, mx, two, row, g->c, PERI_LANES / 2, two_to, s->step);
+    else winograd_input_tiles(my, mx, two, row, g->c, last, two_to, s->step);
   }
+  if (waiting) winograd_input_tile(my, mx, two[0], g->w * g->c, g->c, last, two_to[0], s->step);
 }
 
 /* Which of four functions, for tiles of 2 x 2, 2 x 4, 4 x 2 and 4 x 4. */
