@@ -269,14 +269,18 @@ PERI_INLINE void outputs_of_two(const int my, const int mx, const int pool, cons
 
 PERI_INLINE void outputs(const int my, const int mx, const int pool, const piece *p, int64_t panel) {
   const winograd *w = p->job->w;
-  int64_t first = panel * w->outputs, end = min64(first + w->outputs, w->g.oc), o = first, left;
-  for (; (left = end - o) > (w->paired ? PERI_LANES / 2 : 0); o += PERI_LANES)
-    for (int64_t t = 0; t < p->s.count; t++)
-      if (left >= PERI_LANES) outputs_of(my, mx, pool, p, t, o, (o - first) * p->part->points, PERI_LANES);
-      else outputs_of(my, mx, pool, p, t, o, (o - first) * p->part->points, left);
-  for (int64_t t = 0; t < p->s.count && left > 0; t += 2)
-    if (left == PERI_LANES / 2) outputs_of_two(my, mx, pool, p, t, o, (o - first) * p->part->points, PERI_LANES / 2);
-    else outputs_of_two(my, mx, pool, p, t, o, (o - first) * p->part->points, left);
+  int64_t points = p->part->points, first = panel * w->outputs, count = min64(w->outputs, w->g.oc - first);
+  int64_t last = count % PERI_LANES, halves = w->paired && last > 0 && last <= PERI_LANES / 2;
+  int64_t whole = halves ? count - last : count;
+  for (int64_t t = 0; t < p->s.count; t += 2) { /* two tiles, all their outputs: they lie together */
+    for (int64_t k = t; k < min64(t + 2, p->s.count); k++)
+      for (int64_t o = 0; o < whole; o += PERI_LANES)
+        if (whole - o >= PERI_LANES) outputs_of(my, mx, pool, p, k, first + o, o * points, PERI_LANES);
+        else outputs_of(my, mx, pool, p, k, first + o, o * points, whole - o);
+    if (!halves) continue;
+    if (last == PERI_LANES / 2) outputs_of_two(my, mx, pool, p, t, first + whole, whole * points, PERI_LANES / 2);
+    else outputs_of_two(my, mx, pool, p, t, first + whole, whole * points, last);
+  }
 }
 
 /* --- a piece --- */
