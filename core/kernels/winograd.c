@@ -119,7 +119,7 @@ static void products(const piece *p, int64_t panel, int vectors) {
       {product_1x2_0, product_2x2_0, product_4x2_0, product_8x2_0, product_12x2_0}, ROWS_OF(3, 0)};
   static product *const pairs[3][5] = {ROWS_OF(1, 1), ROWS_OF(2, 1), ROWS_OF(3, 1)};
   const int paired = p->job->w->paired, most = paired || vectors == 3 ? 8 : PERI_TILE_ROWS;
-  product *const *some = (paired ? pairs : single)[vectors - 1];
+#define SOME(which) (paired ? pairs[vectors - 1][which] : single[vectors - 1][which])
 #undef ROWS_OF
 #else
   static product *const single[2][4] = {
@@ -130,7 +130,7 @@ static void products(const piece *p, int64_t panel, int vectors) {
 #endif
   };
   const int most = PERI_TILE_ROWS;
-  product *const *some = single[vectors - 1];
+#define SOME(which) single[vectors - 1][which]
 #endif
   static const int heights[] = {1, 2, 4, PERI_TILE_ROWS == 12 ? 8 : PERI_TILE_ROWS, 12};
   const int64_t depth = p->job->w->depth * p->job->w->wide;
@@ -139,8 +139,9 @@ static void products(const piece *p, int64_t panel, int vectors) {
     for (int64_t t = 0; t < p->s.count; t += most) {
       int which = 0;
       while (heights[which] < min64(most, p->s.count - t)) which++;
-      some[which](p, p->s.v + point * p->s.step + t * WINOGRAD_CHUNK, u + point * depth, point, p->m + t * p->m_row);
+      SOME(which)(p, p->s.v + point * p->s.step + t * WINOGRAD_CHUNK, u + point * depth, point, p->m + t * p->m_row);
     }
+#undef SOME
 }
 
 /* --- 3. outputs --- */
