@@ -200,9 +200,10 @@ def check_models(room):
         service.end()
 
 
-def violations(axe, face):
+def check_axe(room, axe, face, name):
     found = axe.run(face.page).response["violations"]
-    return [(one["id"], [node["target"] for node in one["nodes"]][:4]) for one in found]
+    room.checks.check(f"{name}: axe-core", not found,
+                      [(one["id"], [node["target"] for node in one["nodes"]][:4]) for one in found])
 
 
 def check_accessible(room):
@@ -216,7 +217,7 @@ def check_accessible(room):
             face = room.face(width=width, height=height, scheme=scheme, has_touch=name in PHONES,
                              device_scale_factor=2 if name in PHONES else 1, reduced_motion="reduce")
             where = f"{name}, {scheme}"
-            check(f"{where}, empty: axe-core", not violations(axe, face), violations(axe, face))
+            check_axe(room, axe, face, f"{where}, empty")
             room.shot(face, f"{name}-{scheme}-empty")
             face.page.locator("#ink").scroll_into_view_if_needed()
             for label in (3, 8, 5):
@@ -227,7 +228,7 @@ def check_accessible(room):
             face.page.click("#why")
             face.page.click("summary")
             face.wait("document.getElementById('heat').dataset.on === 'true'")
-            check(f"{where}, drawn: axe-core", not violations(axe, face), violations(axe, face))
+            check_axe(room, axe, face, f"{where}, drawn")
             check(f"{where}: nothing is wider than the screen",
                   face.page.evaluate("document.documentElement.scrollWidth") <= width)
             crowded = face.page.evaluate(CROWDED)
@@ -242,7 +243,7 @@ def check_accessible(room):
             face.appears("notice")
             room.shot(face, f"{name}-{scheme}-gone")
             face.page.evaluate("document.getElementById('ask-token').showModal()")
-            check(f"{where}, with notice and dialog: axe-core", not violations(axe, face), violations(axe, face))
+            check_axe(room, axe, face, f"{where}, with notice and dialog")
             face.errors.clear()  # that there was no connection
             room.fine(face, where)
 
