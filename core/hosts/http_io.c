@@ -302,7 +302,8 @@ static int start_daemon(peri__http_io *io, int listening) {
   const peri_http *door = io->door;
   unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG;
   io->daemon = MHD_start_daemon(
-      flags, 0, NULL, NULL, on_request, io, MHD_OPTION_EXTERNAL_LOGGER, on_message, io, MHD_OPTION_LISTEN_SOCKET, listening, MHD_OPTION_CONNECTION_LIMIT,
+      flags, 0, NULL, NULL, on_request, io, MHD_OPTION_EXTERNAL_LOGGER, on_message, io, MHD_OPTION_LISTEN_SOCKET,
+      listening, MHD_OPTION_CONNECTION_LIMIT,
       (unsigned)((door->connections + door->threads - 1) / door->threads), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
       door->header + 2048, MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_URI_LOG_CALLBACK, on_begin, io,
       MHD_OPTION_NOTIFY_COMPLETED, on_completed, io, MHD_OPTION_NOTIFY_CONNECTION, on_connection, io,

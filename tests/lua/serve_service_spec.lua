@@ -192,6 +192,16 @@ describe("SIGHUP", function()
 end)
 
 describe("the end", function()
+  it("gives the program its collector back", function()
+    local before = collectgarbage "generational"
+    start()
+    local during = collectgarbage "incremental"
+    service:close()
+    local after = collectgarbage(before)
+    assert.equal("incremental", during)
+    assert.equal("generational", after)
+  end)
+
   it("answers what the door still has, then closes it", function()
     for _, name in ipairs { "TERM", "INT" } do
       start { models = { { name = "a", net = net_of(1) } } }

@@ -24,8 +24,9 @@ local WAIT = 1 -- seconds: how long a quiet service sleeps at once
 local SPIN = 30e-6
 
 -- The logarithm of the bytes after which the collector takes a step. Each sweeps so many objects that at Lua's 13 all
--- answers would wait for 5 to 15 milliseconds now and then; a batch leaves a dozen objects.
-local STEP = 8
+-- answers would wait for 5 to 15 milliseconds now and then; a batch leaves a dozen objects. Lua tells nobody what it was:
+-- LUAS_STEP is its own, and comes back when the service ends.
+local STEP, LUAS_STEP = 8, 13
 
 local function open_door(self)
   local o = self.options
@@ -47,7 +48,7 @@ function service.new(given)
   if o.corrections then self.keeper = require("perilune.serve.correct").open(o.corrections, o.corrections_most) end
   self.door = open_door(self)
   self.spin = core.threads_spin(SPIN)
-  collectgarbage("incremental", 0, 0, STEP)
+  self.collector = collectgarbage("incremental", 0, 0, STEP)
   self.host, self.port = self.door.host or o.host, self.door.port or o.port
   self.url = ("http://%s:%d/"):format(self.host:find(":", 1, true) and "[" .. self.host .. "]" or self.host, self.port)
   self.door:ready(true)
@@ -174,6 +175,8 @@ function Service:close()
   self.door:close()
   self.door = nil
   core.threads_spin(self.spin)
+  collectgarbage("incremental", 0, 0, LUAS_STEP)
+  collectgarbage(self.collector)
   if not whole then self:say("some requests had no answer after %g seconds", self.options.grace) end
   return whole
 end
